@@ -1,0 +1,1 @@
+"""Dalston: a self-hosted speech-to-text platform for Kubernetes."""

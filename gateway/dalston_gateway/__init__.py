@@ -1,0 +1,1 @@
+"""The gateway: the public HTTP and WebSocket interfaces of Dalston."""

@@ -1,0 +1,1 @@
+"""The operator: reconciles transcription jobs, engines and realtime pools."""
