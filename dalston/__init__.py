@@ -1,1 +1,3 @@
-"""Dalston: a self-hosted speech-to-text platform for Kubernetes."""
+"""Dalston: speech-to-text on your own Kubernetes cluster; the library shared by its parts."""
+
+__version__ = "0.1.0"
