@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly nats_module='github.com/nats-io/nats-server/v2@v2.10.29'
+readonly nats_module='github.com/nats-io/nats-server/v2@v2.12.15'
 readonly cache="${DALSTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dalston}"
 readonly stamp=.venv/.dalston-setup
 export PATH="$PATH:$cache/bin:/usr/sbin:/usr/local/sbin"
@@ -48,14 +48,17 @@ install_packages() {
     say "not root and no password-less sudo: install them by hand: apt-get install ${missing[*]}"
     return 0
   fi
-  as_root apt-get update -qq </dev/null
+  as_root apt-get update -qq </dev/null || say 'apt-get update failed; trying with the package lists as they are'
   local package
   for package in "${missing[@]}"; do
-    # One at a time: a release that lacks one of them still gets the others. No daemon of nats-server's
-    # package is started: `dalston up` and the tests each start their own.
-    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
-      "$package" </dev/null >/dev/null || say "apt has no $package"
+    # One at a time: a release that lacks one of them still gets the others.
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      "$package" </dev/null >/dev/null 2>&1 || say "apt has no $package"
   done
+  # `dalston up` and the tests start servers of their own; the package's daemon would only hold the port.
+  if [[ " ${missing[*]} " == *' nats-server '* && -d /run/systemd/system ]]; then
+    as_root systemctl disable --now --quiet nats-server || say 'could not disable the nats-server service'
+  fi
 }
 
 python_with_venv() {
@@ -85,7 +88,9 @@ install_venv() {
     "$python" -m venv --clear .venv
   fi
   say 'Python packages'
-  .venv/bin/python -m pip install --disable-pip-version-check --no-input -q -e '.[local,dev]' -c constraints.txt </dev/null
+  # Python warnings: setuptools explains what an editable install is.
+  PYTHONWARNINGS=ignore .venv/bin/python -m pip install --disable-pip-version-check --no-input -q \
+    -e '.[local,dev]' -c constraints.txt </dev/null
 }
 
 install_packages
