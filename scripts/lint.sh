@@ -12,8 +12,8 @@ step() {
   "$@" || failed=1
 }
 
-step 'ruff check' "$bin/ruff" check --quiet .
-step 'ruff format' "$bin/ruff" format --check --quiet .
+step 'ruff check' "$bin/ruff" check --quiet --output-format concise .
+step 'ruff format' "$bin/ruff" format --check --quiet --output-format concise .
 
 typed=(dalston operator/dalston_operator gateway/dalston_gateway scripts/fetch_data.py)
 [[ -d bench ]] && typed+=(bench)
