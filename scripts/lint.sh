@@ -15,7 +15,7 @@ step() {
 step 'ruff check' "$bin/ruff" check --quiet --output-format concise .
 step 'ruff format' "$bin/ruff" format --check --quiet --output-format concise .
 
-typed=(dalston operator/dalston_operator gateway/dalston_gateway scripts/fetch_data.py)
+typed=(dalston operator/dalston_operator gateway/dalston_gateway scripts conftest.py tests/*.py)
 [[ -d bench ]] && typed+=(bench)
 step 'mypy' "$bin/mypy" "${typed[@]}"
 

@@ -1,0 +1,1 @@
+"""Set-up scripts; `fetch_data` also tells the tests where packaged data lies."""
