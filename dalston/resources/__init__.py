@@ -1,7 +1,13 @@
 """The custom resources: the single source of the CRDs, of their reference and of their Python types."""
 
 from dalston.resources.conditions import Condition, ConditionStatus
-from dalston.resources.engine import Engine, EngineCapabilities, EngineModel, EngineSpec, EngineStatus
+from dalston.resources.engine import (
+    Engine,
+    EngineCapabilities,
+    EngineModel,
+    EngineSpec,
+    EngineStatus,
+)
 from dalston.resources.meta import API_VERSION, GROUP, VERSION, ObjectMeta, OwnerReference
 from dalston.resources.realtime_pool import RealtimePool, RealtimePoolSpec, RealtimePoolStatus
 from dalston.resources.stages import Stage

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from dalston.resources.conditions import Condition
 from dalston.resources.meta import KubeModel, ObjectMeta
 from dalston.resources.stages import Stage
 from dalston.resources.transcription_job import ModelName, TaskKind
 
-PRESERVE = {"x-kubernetes-preserve-unknown-fields": True}
+PRESERVE: dict[str, JsonValue] = {"x-kubernetes-preserve-unknown-fields": True}
 
 LanguageTag = Annotated[str, Field(min_length=1, max_length=16)]
 
@@ -82,7 +82,9 @@ class Toleration(KubeModel):
     toleration_seconds: int | None = Field(default=None)
 
 
-Quantity = Annotated[str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
+Quantity = Annotated[
+    str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")
+]
 
 
 class EngineResources(KubeModel):
@@ -138,9 +140,7 @@ class EngineCost(KubeModel):
 class EngineSpec(KubeModel):
     """What the engine is, what it can do, and what its workers take."""
 
-    stages: list[Stage] = Field(
-        min_length=1, max_length=7, description="Stages that it performs."
-    )
+    stages: list[Stage] = Field(min_length=1, max_length=7, description="Stages that it performs.")
     image: str = Field(min_length=1, max_length=512, description="Image of its workers.")
     args: list[Annotated[str, Field(max_length=1024)]] = Field(
         default_factory=list, max_length=64, description="Arguments to the image's entry point."

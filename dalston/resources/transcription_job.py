@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from dalston.resources.conditions import Condition
 from dalston.resources.meta import KubeModel, MicroTime, ObjectMeta
@@ -102,7 +102,10 @@ class Speakers(KubeModel):
     min: int | None = Field(default=None, ge=1, le=32, description="Fewest speakers to expect.")
     max: int | None = Field(default=None, ge=1, le=32, description="Most speakers to expect.")
     threshold: float | None = Field(
-        default=None, ge=0.0, le=1.0, description="Distance above which two voices are two speakers."
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Distance above which two voices are two speakers.",
     )
 
 
@@ -145,7 +148,10 @@ class Refine(KubeModel):
 
     no_verbatim: bool = Field(default=False, description="Drop fillers and false starts.")
     instruction: str | None = Field(
-        default=None, min_length=1, max_length=2000, description="Instruction to the language model."
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="Instruction to the language model.",
     )
 
 
@@ -176,7 +182,10 @@ class TranscriptionOptions(KubeModel):
         default=None, min_length=1, max_length=2000, description="Text that precedes the recording."
     )
     temperature: float | None = Field(
-        default=None, ge=0.0, le=2.0, description="Sampling temperature; the engine's own when absent."
+        default=None,
+        ge=0.0,
+        le=2.0,
+        description="Sampling temperature; the engine's own when absent.",
     )
     seed: int | None = Field(
         default=None, ge=0, le=2147483647, description="Seed of sampling, for repeatable output."
@@ -259,7 +268,7 @@ _IMMUTABLE = (
 )
 
 
-def _immutable(field: str) -> dict[str, str]:
+def _immutable(field: str) -> JsonValue:
     return {
         "rule": f"has(self.{field}) == has(oldSelf.{field}) && "
         f"(!has(self.{field}) || self.{field} == oldSelf.{field})",
@@ -279,7 +288,10 @@ class TranscriptionJobSpec(TranscriptionOptions):
         default_factory=list,
         max_length=7,
         description="Engine and model for a stage; chosen by capability and cost when absent.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["stage"]},
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["stage"],
+        },
     )
     priority: Priority = Field(
         default=Priority.NORMAL, description="Lane that the tasks wait in: high, normal, low."
@@ -383,7 +395,10 @@ class StageStatus(KubeModel):
         default_factory=list,
         max_length=MAX_PARTS,
         description="Its tasks.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["index"]},
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["index"],
+        },
     )
 
 
@@ -429,10 +444,14 @@ class TranscriptionJobStatus(KubeModel):
         description="The stages of the plan, in order.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    progress: int = Field(default=0, ge=0, le=100, description="Share of the work done, in percent.")
+    progress: int = Field(
+        default=0, ge=0, le=100, description="Share of the work done, in percent."
+    )
     accepted_at: MicroTime | None = Field(default=None, description="When the job was planned.")
     finished_at: MicroTime | None = Field(default=None, description="When the job ended.")
-    transcript: TranscriptStatus | None = Field(default=None, description="Where the transcript is.")
+    transcript: TranscriptStatus | None = Field(
+        default=None, description="Where the transcript is."
+    )
     failure: FailureStatus | None = Field(default=None, description="Why the job failed.")
     warnings: list[Warning_] = Field(
         default_factory=list, max_length=64, description="What was asked for and could not be done."
