@@ -48,11 +48,11 @@ install_packages() {
     say "not root and no password-less sudo: install them by hand: apt-get install ${missing[*]}"
     return 0
   fi
-  as_root apt-get update -qq </dev/null || say 'apt-get update failed; trying with the package lists as they are'
+  as_root apt-get -o DPkg::Lock::Timeout=120 update -qq </dev/null || say 'apt-get update failed; trying with the package lists as they are'
   local package
   for package in "${missing[@]}"; do
     # One at a time: a release that lacks one of them still gets the others.
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends \
       "$package" </dev/null >/dev/null 2>&1 || say "apt has no $package"
   done
   # `dalston up` and the tests start servers of their own; the package's daemon would only hold the port.
