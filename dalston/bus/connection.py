@@ -102,10 +102,11 @@ class Bus:
         """Remove the durable consumer of an engine and lane; its tasks stay."""
         await self._asked(delete_consumer(self.js, engine=engine, lane=lane))
 
-    async def publish_task(self, request: TaskRequest, *, lane: str) -> None:
+    async def publish_task(self, request: TaskRequest, *, lane: str, again: str = "") -> None:
         """Queue a task; published twice within the duplicate window it counts once.
 
-        Raises QueueFull when the stream takes no more.
+        `again` tells a task that was lost from its first publication. Raises QueueFull when the
+        stream takes no more.
         """
         subject = subjects.task(engine=request.engine, lane=lane, task=request.id)
         try:
@@ -113,7 +114,7 @@ class Bus:
                 self.js.publish(
                     subject,
                     request.model_dump_json(exclude_none=True).encode(),
-                    headers={"Nats-Msg-Id": str(request.id)},
+                    headers={"Nats-Msg-Id": f"{request.id}{again}"},
                 )
             )
         except nats.js.errors.APIError as error:

@@ -55,7 +55,7 @@ TRANSCRIPTION_JOB = CustomKind(
         Column("Phase", "string", ".status.phase"),
         Column("Progress", "integer", ".status.progress", "Share of the work done, in percent."),
         Column("Language", "string", ".status.transcript.language"),
-        Column("Duration", "number", ".status.transcript.durationSeconds", "Seconds of audio."),
+        Column("Duration", "number", ".status.durationSeconds", "Seconds of audio."),
         Column("Words", "integer", ".status.transcript.words"),
         _AGE,
         Column("Priority", "string", ".spec.priority", priority=1),

@@ -349,6 +349,7 @@ class StageState(StrEnum):
 class PartState(StrEnum):
     """How far one task of a stage is."""
 
+    PENDING = "Pending"
     QUEUED = "Queued"
     RUNNING = "Running"
     BACKOFF = "Backoff"
@@ -361,7 +362,8 @@ class PartStatus(KubeModel):
 
     index: int = Field(ge=0, description="Number of the part, from 0.")
     attempt: int = Field(default=0, ge=0, description="Attempt that counts, from 0.")
-    state: PartState = Field(description="How far the task is.")
+    state: PartState = Field(default=PartState.PENDING, description="How far the task is.")
+    seconds: float | None = Field(default=None, ge=0, description="Seconds of audio in the part.")
     retry_at: MicroTime | None = Field(
         default=None, description="When a failed attempt is published again."
     )
@@ -407,9 +409,6 @@ class TranscriptStatus(KubeModel):
 
     artifact: str = Field(max_length=1024, description="Key of the transcript.")
     language: str | None = Field(default=None, max_length=16, description="Language spoken.")
-    duration_seconds: float | None = Field(
-        default=None, ge=0, description="Seconds of audio that the transcript covers."
-    )
     words: int = Field(default=0, ge=0, description="Number of words.")
     speakers: int = Field(default=0, ge=0, description="Number of speakers; 0 when not told apart.")
 
@@ -446,6 +445,9 @@ class TranscriptionJobStatus(KubeModel):
     )
     progress: int = Field(
         default=0, ge=0, le=100, description="Share of the work done, in percent."
+    )
+    duration_seconds: float | None = Field(
+        default=None, ge=0, description="Seconds of audio, once PREPARE knows."
     )
     accepted_at: MicroTime | None = Field(default=None, description="When the job was planned.")
     finished_at: MicroTime | None = Field(default=None, description="When the job ended.")
