@@ -1,7 +1,7 @@
 """Audio in: probing and decoding whatever arrives, and the 16 kHz mono WAV that engines read."""
 
 from dalston.audio.activity import ActivityMeter, LevelTrack, speech_spans
-from dalston.audio.cuts import Span, plan_parts
+from dalston.audio.cuts import PartPlan, Span, plan_parts
 from dalston.audio.decode import AudioDecoder, open_decoder
 from dalston.audio.errors import (
     AudioError,
@@ -36,6 +36,7 @@ __all__ = [
     "EmptyAudio",
     "LevelTrack",
     "NoAudioStream",
+    "PartPlan",
     "Probe",
     "Span",
     "TooManyChannels",
