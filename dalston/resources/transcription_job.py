@@ -419,6 +419,9 @@ class FailureStatus(KubeModel):
     stage: Stage | None = Field(default=None, description="Stage that failed.")
     code: str = Field(max_length=64, description="One word of a closed set, for programs.")
     message: str = Field(default="", max_length=4096, description="Why, for people.")
+    input_fault: bool = Field(
+        default=False, description="Whether the recording or the request is at fault."
+    )
 
 
 Warning_ = Annotated[str, Field(max_length=1024)]

@@ -1,1 +1,1 @@
-"""The operator: reconciles transcription jobs, engines and realtime pools."""
+"""The operator: reconciles TranscriptionJobs and Engines through JetStream and batch/v1 Jobs."""

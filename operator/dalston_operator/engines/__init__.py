@@ -1,0 +1,1 @@
+"""Engines: as many workers as their backlog needs."""

@@ -1,0 +1,1 @@
+"""TranscriptionJobs: from a spec to a transcript."""

@@ -1,0 +1,262 @@
+"""Carries out what `reconcile` decides: publishes, stops, writes the status, acknowledges events.
+
+The status of an unfinished job lives in memory and is written when there is news, not more often
+than every `status_interval`; an event is acknowledged after the write that holds its effect. A
+crash in between costs nothing: events come again, and tasks have the same names as before.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from dalston.bus import Bus, BusUnavailable, EventDelivery, QueueFull
+from dalston.kube import JSON, ApiError, ApiUnavailable, KubeClient, NotFound
+from dalston.kube.kinds import TRANSCRIPTION_JOBS
+from dalston.pipeline.tasks import EventType, TaskEvent, TaskRequest
+from dalston.resources.engine import Engine
+from dalston.resources.transcription_job import ExecutionMode, TranscriptionJob
+from dalston_operator import metrics
+from dalston_operator.jobs import requests
+from dalston_operator.jobs.dedicated import DedicatedWorkers
+from dalston_operator.jobs.reconcile import Decision, Observed, RetryPolicy, reconcile
+from dalston_operator.jobs.recovery import Recovery
+from dalston_operator.patches import merge_patch
+from dalston_operator.settings import OperatorSettings
+from dalston_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+_EXPECTED = (ApiError, ApiUnavailable, BusUnavailable, QueueFull)
+
+
+@dataclass
+class Tracked:
+    """An unfinished job: as it is decided, as it is written, and the events in between."""
+
+    job: TranscriptionJob
+    written: JSON
+    arrived: list[TaskEvent] = field(default_factory=list)
+    unacked: list[EventDelivery] = field(default_factory=list)
+    last_write: float = float("-inf")
+    last_check: float = float("-inf")
+    stopped: bool = False
+
+
+class JobController:
+    """Reconciles the unfinished jobs."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        bus: Bus,
+        *,
+        settings: OperatorSettings,
+        engines: Callable[[str], Sequence[Engine]],
+        recovery: Recovery,
+        dedicated: DedicatedWorkers,
+        on_published: Callable[[str, str], None],
+    ) -> None:
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.tracked: dict[Key, Tracked] = {}
+        self._by_uid: dict[str, Key] = {}
+        self._client = client
+        self._bus = bus
+        self._settings = settings
+        self._engines = engines
+        self._recovery = recovery
+        self._dedicated = dedicated
+        self._on_published = on_published
+        self._retry = RetryPolicy(settings.max_attempts, settings.retry_backoff)
+
+    def observe(self, item: JSON) -> None:
+        """Take in a job as the API server has it."""
+        job = TranscriptionJob.model_validate(item)
+        key = (job.metadata.namespace, job.metadata.name)
+        known = self.tracked.get(key)
+        if known is not None and known.job.metadata.uid == job.metadata.uid:
+            if known.job.metadata.generation == job.metadata.generation:
+                return
+            known.job = job.model_copy(update={"status": known.job.status})
+        else:
+            if known is not None:
+                self.forget(*key)
+            self.tracked[key] = Tracked(job, item.get("status") or {})
+            self._by_uid[job.metadata.uid] = key
+            metrics.JOBS_TRACKED.set(len(self.tracked))
+        self.queue.add(key)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Drop a job that is finished or gone."""
+        known = self.tracked.pop((namespace, name), None)
+        self.queue.forget((namespace, name))
+        if known is not None:
+            self._by_uid.pop(known.job.metadata.uid, None)
+            metrics.JOBS_TRACKED.set(len(self.tracked))
+
+    def tracks(self, uid: str) -> bool:
+        """Tell whether a job is unfinished and in memory."""
+        return uid in self._by_uid
+
+    def find(self, uid: str) -> Tracked:
+        """Give an unfinished job by its uid; raises KeyError."""
+        return self.tracked[self._by_uid[uid]]
+
+    def deliver(self, event: TaskEvent, delivery: EventDelivery | None = None) -> None:
+        """Take in an event of a tracked job; its delivery is acknowledged once it has effect."""
+        key = self._by_uid[event.job]
+        known = self.tracked[key]
+        known.arrived.append(event)
+        known.last_check = asyncio.get_running_loop().time()
+        if delivery is not None:
+            known.unacked.append(delivery)
+        metrics.EVENTS_FOLDED.labels(event.type).inc()
+        self.queue.add(key)
+
+    async def run(self) -> None:
+        """Reconcile until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._settings.concurrency):
+                group.create_task(self.queue.work(self._handle))
+            group.create_task(self._recheck_stale())
+
+    async def _handle(self, key: Key) -> None:
+        metrics.QUEUE_DEPTH.labels("TranscriptionJob").set(len(self.queue))
+        known = self.tracked.get(key)
+        if known is None:
+            return
+        try:
+            with metrics.RECONCILE_SECONDS.labels("TranscriptionJob").time():
+                await self._reconcile(key, known)
+        except _EXPECTED as error:
+            metrics.RECONCILES.labels("TranscriptionJob", "retried").inc()
+            logger.warning("job %s/%s: %s; trying again", *key, error)
+            raise
+        except Exception:
+            metrics.RECONCILES.labels("TranscriptionJob", "failed").inc()
+            logger.exception("job %s/%s", *key)
+            raise
+        metrics.RECONCILES.labels("TranscriptionJob", "done").inc()
+
+    async def _reconcile(self, key: Key, known: Tracked) -> None:
+        if known.last_check == float("-inf"):
+            await self.check(known)
+        events = list(known.arrived)
+        unacked = len(known.unacked)
+        decision = reconcile(
+            Observed(known.job, self._engines(key[0]), events, datetime.now(UTC), self._retry)
+        )
+        await self._act(known, decision)
+        known.job = known.job.model_copy(update={"status": decision.status})
+        del known.arrived[: len(events)]
+        await self._write(key, known, decision, unacked)
+        if decision.wake_at is not None and key in self.tracked:
+            pause = (decision.wake_at - datetime.now(UTC)).total_seconds()
+            self.queue.add_after(key, max(pause, 0.01))
+
+    async def _act(self, known: Tracked, decision: Decision) -> None:
+        for request in decision.publish:
+            await self._publish(known.job, request)
+        finished = decision.status.phase is not None and decision.status.phase.finished
+        if decision.stop and finished and not known.stopped:
+            uid = known.job.metadata.uid
+            if decision.status.failure is not None:
+                await self._bus.cancel(uid)
+            await self._bus.forget_job(uid)
+            await self._dedicated.finish(known.job)
+            known.stopped = True
+
+    async def _publish(self, job: TranscriptionJob, request: TaskRequest) -> None:
+        lane = requests.lane(job)
+        if job.spec.execution.mode == ExecutionMode.DEDICATED:
+            await self._dedicated.ensure(job, request, lane)
+        await self._bus.publish_task(request, lane=lane)
+        metrics.TASKS_PUBLISHED.labels(request.stage).inc()
+        self._on_published(job.metadata.namespace, request.engine)
+
+    async def _write(self, key: Key, known: Tracked, decision: Decision, unacked: int) -> None:
+        """Write the status if it is due; finished jobs at once, others not too often."""
+        wire = decision.status.to_wire()
+        patch = merge_patch(known.written, wire)
+        finished = decision.status.phase is not None and decision.status.phase.finished
+        loop = asyncio.get_running_loop()
+        if patch and not finished:
+            due = known.last_write + self._settings.status_interval
+            if known.last_write == float("-inf"):
+                # Quick jobs end before their first status is worth a write.
+                known.last_write = loop.time() - self._settings.status_interval / 2
+                due = known.last_write + self._settings.status_interval
+            if loop.time() < due:
+                self.queue.add_after(key, due - loop.time())
+                return
+        if patch:
+            try:
+                await self._client.patch(
+                    TRANSCRIPTION_JOBS, key[1], {"status": patch}, namespace=key[0], sub="status"
+                )
+            except NotFound:
+                self.forget(*key)
+                return
+            metrics.STATUS_WRITES.labels("TranscriptionJob").inc()
+            known.written = wire
+            known.last_write = loop.time()
+        done, known.unacked = known.unacked[:unacked], known.unacked[unacked:]
+        for delivery in done:
+            await delivery.ack()
+        if finished:
+            self._finished(key, known)
+
+    def _finished(self, key: Key, known: Tracked) -> None:
+        status = known.job.status
+        if status.phase is not None:
+            metrics.JOBS_FINISHED.labels(status.phase).inc()
+        for stage in status.stages:
+            for name, seconds in (("queue", stage.queue_seconds), ("run", stage.run_seconds)):
+                if seconds is not None:
+                    metrics.STAGE_SECONDS.labels(stage.name, name).observe(seconds)
+        logger.info(
+            "job finished",
+            extra={
+                "job": key[1],
+                "namespace": key[0],
+                "phase": status.phase,
+                "failure": status.failure.code if status.failure else None,
+            },
+        )
+        self.forget(*key)
+
+    async def _recheck_stale(self) -> None:
+        """Look after tasks without news: their event, or they themselves, may be lost."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._settings.recheck_interval / 4)
+            for known in list(self.tracked.values()):
+                if loop.time() - known.last_check > self._settings.recheck_interval:
+                    try:
+                        await self.check(known)
+                    except _EXPECTED as error:
+                        logger.warning("cannot check job %s: %s", known.job.metadata.name, error)
+
+    async def check(self, known: Tracked) -> None:
+        """Find out what became of the tasks in flight."""
+        known.last_check = asyncio.get_running_loop().time()
+        found = await self._recovery.look(known.job)
+        for event in found:
+            if self.tracks(event.job):
+                self.deliver(event)
+
+    def undeliverable(self, request: TaskRequest) -> None:
+        """Take in a task that was delivered as often as allowed."""
+        if self.tracks(request.job):
+            self.deliver(
+                TaskEvent(
+                    type=EventType.DEAD,
+                    job=request.job,
+                    stage=request.stage,
+                    part=request.part,
+                    attempt=request.attempt,
+                    at=datetime.now(UTC),
+                )
+            )
