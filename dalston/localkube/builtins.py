@@ -1,0 +1,205 @@
+"""The built-in kinds: the table of what the API server offers besides custom resources."""
+
+from __future__ import annotations
+
+from dalston.localkube import builtin_columns, builtin_rules, event_versions
+from dalston.localkube.registry import Column, Kind, Strategy, Version
+
+_ONE_TO_ONE = {
+    "specReplicasPath": ".spec.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".spec.selector",
+}
+_REGARDING = ("kind", "name", "namespace", "uid", "apiVersion", "resourceVersion", "fieldPath")
+
+
+def _kind(
+    group: str,
+    kind: str,
+    *,
+    plural: str = "",
+    short: str = "",
+    namespaced: bool = True,
+    status: bool = False,
+    scale: bool = False,
+    categories: str = "",
+    selectable: str = "",
+    strategy: Strategy | None = None,
+    columns: tuple[Column, ...] = (),
+    version: str = "v1",
+) -> Kind:
+    served = Version(
+        version, columns=columns, has_status=status, scale=_ONE_TO_ONE if scale else None
+    )
+    return Kind(
+        group=group,
+        kind=kind,
+        plural=plural or f"{kind.lower()}s",
+        versions={version: served},
+        storage_version=version,
+        namespaced=namespaced,
+        singular=kind.lower(),
+        list_kind=f"{kind}List",
+        short_names=tuple(short.split()),
+        categories=tuple(categories.split()),
+        selectable={name: tuple(name.split(".")) for name in selectable.split()},
+        strategy=strategy or Strategy(),
+    )
+
+
+def _core() -> list[Kind]:
+    columns = builtin_columns
+    return [
+        _kind(
+            "",
+            "Namespace",
+            short="ns",
+            namespaced=False,
+            status=True,
+            selectable="status.phase",
+            strategy=builtin_rules.NAMESPACE,
+            columns=columns.NAMESPACE,
+        ),
+        _kind(
+            "",
+            "Pod",
+            short="po",
+            status=True,
+            categories="all",
+            selectable="spec.nodeName status.phase spec.restartPolicy spec.serviceAccountName "
+            "spec.schedulerName status.podIP status.nominatedNodeName",
+            strategy=builtin_rules.POD,
+            columns=columns.POD,
+        ),
+        _kind(
+            "",
+            "Secret",
+            selectable="type",
+            strategy=builtin_rules.SECRET,
+            columns=columns.SECRET,
+        ),
+        _kind(
+            "",
+            "ConfigMap",
+            short="cm",
+            strategy=builtin_rules.CONFIG_MAP,
+            columns=columns.CONFIG_MAP,
+        ),
+        _kind("", "ServiceAccount", short="sa", columns=columns.SERVICE_ACCOUNT),
+        _kind(
+            "",
+            "Service",
+            short="svc",
+            status=True,
+            categories="all",
+            selectable="spec.clusterIP spec.type",
+            strategy=builtin_rules.SERVICE,
+            columns=columns.SERVICE,
+        ),
+        _kind(
+            "",
+            "Node",
+            short="no",
+            namespaced=False,
+            status=True,
+            selectable="spec.unschedulable",
+            columns=columns.NODE,
+        ),
+    ]
+
+
+def _workloads() -> list[Kind]:
+    columns = builtin_columns
+    return [
+        _kind(
+            "batch",
+            "Job",
+            status=True,
+            categories="all",
+            selectable="status.successful",
+            strategy=builtin_rules.JOB,
+            columns=columns.JOB,
+        ),
+        _kind(
+            "apps",
+            "Deployment",
+            short="deploy",
+            status=True,
+            scale=True,
+            categories="all",
+            strategy=builtin_rules.DEPLOYMENT,
+            columns=columns.DEPLOYMENT,
+        ),
+        _kind(
+            "apps",
+            "ReplicaSet",
+            short="rs",
+            status=True,
+            scale=True,
+            categories="all",
+            selectable="status.replicas",
+            strategy=builtin_rules.REPLICA_SET,
+            columns=columns.REPLICA_SET,
+        ),
+    ]
+
+
+def _others() -> list[Kind]:
+    columns = builtin_columns
+    return [
+        _kind(
+            "coordination.k8s.io",
+            "Lease",
+            strategy=Strategy(unconditional_update=False),
+            columns=columns.LEASE,
+        ),
+        _kind(
+            "policy",
+            "PodDisruptionBudget",
+            short="pdb",
+            status=True,
+            strategy=builtin_rules.DISRUPTION_BUDGET,
+            columns=columns.DISRUPTION_BUDGET,
+        ),
+        _kind(
+            "apiextensions.k8s.io",
+            "CustomResourceDefinition",
+            short="crd crds",
+            namespaced=False,
+            status=True,
+            categories="api-extensions",
+            strategy=builtin_rules.CUSTOM_RESOURCE_DEFINITION,
+            columns=columns.CUSTOM_RESOURCE_DEFINITION,
+        ),
+        _kind(
+            "scheduling.k8s.io",
+            "PriorityClass",
+            plural="priorityclasses",
+            short="pc",
+            namespaced=False,
+            strategy=builtin_rules.PRIORITY_CLASS,
+            columns=columns.PRIORITY_CLASS,
+        ),
+    ]
+
+
+def _events() -> list[Kind]:
+    """Events are one collection under two groups, stored in the core form."""
+    core = _kind("", "Event", short="ev", columns=builtin_columns.EVENT)
+    new = _kind("events.k8s.io", "Event", short="ev", columns=builtin_columns.EVENT)
+    core_fields = {f"involvedObject.{name}": ("involvedObject", name) for name in _REGARDING}
+    new_fields = {f"regarding.{name}": ("involvedObject", name) for name in _REGARDING}
+    shared = {
+        "reason": ("reason",),
+        "type": ("type",),
+        "source": ("source", "component"),
+        "reportingComponent": ("reportingComponent",),
+        "reportingController": ("reportingComponent",),
+    }
+    selectable = {**core_fields, **new_fields, **shared}
+    return [event_versions.joined(kind, selectable) for kind in (core, new)]
+
+
+def kinds() -> list[Kind]:
+    """All built-in kinds."""
+    return [*_core(), *_workloads(), *_others(), *_events()]

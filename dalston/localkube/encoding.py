@@ -1,0 +1,80 @@
+"""How objects are written into answers: JSON as stored, another version, metadata only, or a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from dalston.localkube.objects import Objects, Target
+from dalston.localkube.storage import Record
+from dalston.localkube.watch import Encode
+
+JSON = dict[str, Any]
+
+
+class Encoder:
+    """Writes objects in the version that a request speaks."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        kind = target.kind
+        stored = kind.api_version(kind.storage_version)
+        self._as_stored = target.api_version == ("v1" if kind.stored_as else stored)
+
+    def record(self, record: Record) -> bytes:
+        if self._as_stored:
+            return record.raw
+        return orjson.dumps(Objects.to_version(self.target, record.load()))
+
+    def object(self, obj: JSON) -> bytes:
+        """One object that was just read or written, in its stored version."""
+        return orjson.dumps(Objects.to_version(self.target, obj))
+
+    def one(self, record: Record) -> bytes:
+        """The answer to a GET of one object."""
+        return self.record(record)
+
+    def list(self, records: list[Record], meta: JSON) -> bytes:
+        kind = self.target.kind.list_kind
+        head = orjson.dumps({"kind": kind, "apiVersion": self.target.api_version, "metadata": meta})
+        items = b",".join([self.record(record) for record in records])
+        return head[:-1] + b',"items":[' + items + b"]}"
+
+    def watch(self) -> Encode:
+        """The encoder of a watch's events; tables and others may keep state between them."""
+        return self.record
+
+
+class MetadataEncoder(Encoder):
+    """PartialObjectMetadata: for clients that only follow names, labels and owners."""
+
+    def record(self, record: Record) -> bytes:
+        return self.object(record.load())
+
+    def object(self, obj: JSON) -> bytes:
+        partial = {
+            "kind": "PartialObjectMetadata",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": obj["metadata"],
+        }
+        return orjson.dumps(partial)
+
+    def list(self, records: list[Record], meta: JSON) -> bytes:
+        body = {
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": meta,
+            "items": [orjson.Fragment(self.record(record)) for record in records],
+        }
+        return orjson.dumps(body)
+
+
+def choose(target: Target, accept: str, query: JSON) -> Encoder:
+    """The encoder that the Accept header asks for first among those there are."""
+    for option in accept.split(","):
+        if "as=PartialObjectMetadata" in option:
+            return MetadataEncoder(target)
+        if "as=" not in option:
+            break
+    return Encoder(target)
