@@ -14,7 +14,12 @@ from dalston.transcripts.model import AudioEvent, Entity, Segment, Speaker, Tran
 from dalston.transcripts.redaction import redact
 from dalston.transcripts.spacing import join_texts, with_consistent_text
 from dalston.transcripts.speakers import diarize, speakers_of_channels
-from dalston.transcripts.timeline import in_order, interleave, shift_segment
+from dalston.transcripts.timeline import (
+    in_order,
+    interleave,
+    shift_segment,
+    spread_characters,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +186,9 @@ def _with_speakers(
 
 
 def _limited(segment: Segment, timestamps: Timestamps) -> Segment:
-    """Leave out times finer than were asked for."""
+    """Leave out times finer than were asked for; spread characters that were not measured."""
     if timestamps is Timestamps.CHARACTER:
-        return segment
+        return segment.model_copy(update={"words": tuple(map(spread_characters, segment.words))})
     if timestamps is Timestamps.WORD:
         if not any(word.characters for word in segment.words):
             return segment

@@ -90,6 +90,23 @@ def _trim(word: Word, start: float | None, end: float | None) -> Word:
     return word.model_copy(update=changed)
 
 
+def spread_characters(word: Word) -> Word:
+    """Give a word without character times ones that divide its time evenly."""
+    if word.characters is not None:
+        return word
+    if word.start is None or word.end is None:
+        return word.model_copy(
+            update={"characters": tuple(Character(text=each) for each in word.text)}
+        )
+    step = (word.end - word.start) / max(1, len(word.text))
+    edges = [round(word.start + step * n, 3) for n in range(len(word.text))] + [word.end]
+    spread = tuple(
+        Character(text=each, start=start, end=end)
+        for each, start, end in zip(word.text, edges[:-1], edges[1:], strict=True)
+    )
+    return word.model_copy(update={"characters": spread})
+
+
 def with_bounds_of_words(segment: Segment) -> Segment:
     """Give the segment the times of its first and last word, where these have any."""
     starts = [word.start for word in segment.words if word.start is not None]
