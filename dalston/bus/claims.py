@@ -18,6 +18,7 @@ from nats.js.errors import (
 from nats.js.kv import KeyValue
 
 from dalston.bus import subjects
+from dalston.bus.errors import answered
 from dalston.bus.settings import BusSettings
 from dalston.pipeline.tasks import TaskId
 
@@ -33,7 +34,7 @@ class Claim(NamedTuple):
 
 
 class Claims:
-    """The bucket of claims."""
+    """The bucket of claims; every method may raise BusUnavailable."""
 
     def __init__(self, js: JetStreamContext, settings: BusSettings) -> None:
         self._js = js
@@ -47,27 +48,29 @@ class Claims:
         worker only when the first was silent for too long.
         """
         bucket = await self._open()
-        value = f"{task.attempt} {owner}".encode()
+        key, value = subjects.claim(task), f"{task.attempt} {owner}".encode()
+        last = 0  # nobody has claimed the part yet, in all but a few cases
         while True:
-            current = await self.get(task)
             try:
-                if current is None:
-                    revision = await bucket.create(subjects.claim(task), value)
-                elif current.attempt > task.attempt:
-                    return None
+                if last == 0:
+                    revision = await answered(bucket.create(key, value))
                 else:
-                    revision = await bucket.update(
-                        subjects.claim(task), value, last=current.revision
-                    )
+                    revision = await answered(bucket.update(key, value, last=last))
+                return Claim(task.attempt, owner, revision)
             except KeyWrongLastSequenceError:
-                continue
-            return Claim(task.attempt, owner, revision)
+                current = await self.get(task)
+            if current is not None and current.attempt > task.attempt:
+                return None
+            last = current.revision if current is not None else 0
 
     async def get(self, task: TaskId) -> Claim | None:
-        """Read the claim on a part, whichever attempt it is of."""
+        """Read the claim on a part, whichever attempt it is of.
+
+        The stream's leader answers, never a replica that may lag: what is read is in force.
+        """
         bucket = await self._open()
         try:
-            entry = await bucket.get(subjects.claim(task))
+            entry = await answered(bucket.get(subjects.claim(task)))
         except _ABSENT:
             return None
         attempt, owner = (entry.value or b"").decode().split(" ", 1)
@@ -78,15 +81,16 @@ class Claims:
         current = await self.get(task)
         return current is not None and current.revision == claim.revision
 
-    async def count(self) -> int:
-        """Count the claims."""
+    async def jobs(self) -> set[str]:
+        """Give the uids of all jobs that have claims."""
         bucket = await self._open()
         try:
-            return len(await bucket.keys())
+            keys = await answered(bucket.keys())
         except NoKeysError:
-            return 0
+            return set()
+        return {key.split(".", 1)[0] for key in keys}
 
     async def _open(self) -> KeyValue:
         if self._bucket is None:
-            self._bucket = await self._js.key_value(subjects.CLAIMS)
+            self._bucket = await answered(self._js.key_value(subjects.CLAIMS))
         return self._bucket

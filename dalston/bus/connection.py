@@ -1,10 +1,10 @@
 """One connection to NATS, and what the parts do through it."""
 
-import json
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import nats
 import nats.errors
@@ -16,26 +16,14 @@ from nats.js import JetStreamContext
 
 from dalston.bus import subjects
 from dalston.bus.claims import Claims
-from dalston.bus.errors import BusUnavailable, QueueFull
+from dalston.bus.errors import answered
 from dalston.bus.events import EventFeed
 from dalston.bus.settings import BusSettings
 from dalston.bus.streams import delete_consumer, ensure_consumer, ensure_streams
 from dalston.bus.tasks import Backlog, TaskQueue
 from dalston.pipeline.tasks import Progress, TaskEvent, TaskId, TaskRequest
 
-T = TypeVar("T")
-
-_MAX_MESSAGES_REACHED = 10077
-_MAX_BYTES_REACHED = 10063
-
-_LOST = (
-    nats.errors.TimeoutError,
-    nats.errors.NoRespondersError,
-    nats.errors.ConnectionClosedError,
-    nats.errors.OutboundBufferLimitError,
-    nats.js.errors.NoStreamResponseError,
-    nats.js.errors.ServiceUnavailableError,
-)
+logger = logging.getLogger(__name__)
 
 
 class Bus:
@@ -90,17 +78,15 @@ class Bus:
 
     async def ensure_streams(self) -> None:
         """Create or update the streams and the claims bucket."""
-        await self._asked(ensure_streams(self.js, self.settings))
+        await answered(ensure_streams(self.js, self.settings))
 
     async def ensure_consumer(self, engine: str, lane: str) -> None:
         """Create the durable consumer of an engine and lane."""
-        await self._asked(
-            ensure_consumer(self.js, engine=engine, lane=lane, settings=self.settings)
-        )
+        await answered(ensure_consumer(self.js, engine=engine, lane=lane, settings=self.settings))
 
     async def delete_consumer(self, engine: str, lane: str) -> None:
         """Remove the durable consumer of an engine and lane; its tasks stay."""
-        await self._asked(delete_consumer(self.js, engine=engine, lane=lane))
+        await answered(delete_consumer(self.js, engine=engine, lane=lane))
 
     async def publish_task(self, request: TaskRequest, *, lane: str, again: str = "") -> None:
         """Queue a task; published twice within the duplicate window it counts once.
@@ -109,24 +95,19 @@ class Bus:
         stream takes no more.
         """
         subject = subjects.task(engine=request.engine, lane=lane, task=request.id)
-        try:
-            await self._asked(
-                self.js.publish(
-                    subject,
-                    request.model_dump_json(exclude_none=True).encode(),
-                    headers={"Nats-Msg-Id": f"{request.id}{again}"},
-                )
+        await answered(
+            self.js.publish(
+                subject,
+                request.model_dump_json(exclude_none=True).encode(),
+                headers={"Nats-Msg-Id": f"{request.id}{again}"},
             )
-        except nats.js.errors.APIError as error:
-            if error.err_code in (_MAX_MESSAGES_REACHED, _MAX_BYTES_REACHED):
-                raise QueueFull(error.description) from error
-            raise
+        )
 
     async def is_queued(self, task: TaskId, *, engine: str, lane: str) -> bool:
         """Tell whether the task stream still holds that part's message, delivered or not."""
         subject = subjects.task(engine=engine, lane=lane, task=task)
         try:
-            await self._asked(self.js.get_last_msg(subjects.TASKS, subject))
+            await answered(self.js.get_last_msg(subjects.TASKS, subject))
         except nats.js.errors.NotFoundError:
             return False
         return True
@@ -138,7 +119,7 @@ class Bus:
     async def backlog(self, engine: str, lane: str) -> Backlog:
         """Count what waits and what runs in a lane; zeros when it has no consumer yet."""
         try:
-            info = await self._asked(
+            info = await answered(
                 self.js.consumer_info(subjects.TASKS, subjects.consumer(engine, lane))
             )
         except nats.js.errors.NotFoundError:
@@ -148,29 +129,26 @@ class Bus:
     async def publish_event(self, event: TaskEvent) -> None:
         """Tell the operator, and wait until the server has stored it."""
         subject = subjects.event(job=event.job, stage=event.stage, type=event.type)
-        await self._asked(
-            self.js.publish(subject, event.model_dump_json(exclude_none=True).encode())
-        )
+        await answered(self.js.publish(subject, event.model_dump_json(exclude_none=True).encode()))
 
     async def tell_event(self, event: TaskEvent) -> None:
         """Tell the operator without waiting: for events whose loss does no harm."""
         subject = subjects.event(job=event.job, stage=event.stage, type=event.type)
-        await self.client.publish(subject, event.model_dump_json(exclude_none=True).encode())
-
-    async def event_feed(self) -> EventFeed:
-        """Give the operator's feed of events."""
-        subscription = await self._asked(
-            self.js.pull_subscribe_bind(subjects.OPERATOR_CONSUMER, subjects.EVENTS)
+        await answered(
+            self.client.publish(subject, event.model_dump_json(exclude_none=True).encode())
         )
-        return EventFeed(subscription)
+
+    def events(self) -> EventFeed:
+        """Give the operator's feed of events."""
+        return EventFeed(self.client)
 
     async def bury(self, stream_sequence: int) -> TaskRequest | None:
         """Move an undeliverable task to the dead letters; None when it is gone already."""
         try:
-            message = await self._asked(self.js.get_msg(subjects.TASKS, stream_sequence))
+            message = await answered(self.js.get_msg(subjects.TASKS, stream_sequence))
         except nats.js.errors.NotFoundError:
             return None
-        await self._asked(
+        await answered(
             self.js.publish(
                 subjects.dead_letter(message.subject or ""),
                 message.data or b"",
@@ -180,7 +158,7 @@ class Bus:
                 },
             )
         )
-        await self._asked(self.js.delete_msg(subjects.TASKS, stream_sequence))
+        await answered(self.js.delete_msg(subjects.TASKS, stream_sequence))
         return TaskRequest.model_validate_json(message.data or b"")
 
     async def forget_job(self, job: str) -> None:
@@ -194,7 +172,7 @@ class Bus:
 
     async def cancel(self, job: str) -> None:
         """Tell workers to stop the job's tasks at once; removing its claims is what makes sure."""
-        await self.client.publish(subjects.cancel(job), b"")
+        await answered(self.client.publish(subjects.cancel(job), b""))
 
     async def on_cancel(self, callback: Callable[[str], None]) -> Subscription:
         """Call back with the job's uid whenever a job is cancelled."""
@@ -206,8 +184,10 @@ class Bus:
 
     async def tell_progress(self, progress: Progress) -> None:
         """Tell whoever listens how far a task is."""
-        await self.client.publish(
-            subjects.progress(progress.job), progress.model_dump_json().encode()
+        await answered(
+            self.client.publish(
+                subjects.progress(progress.job), progress.model_dump_json().encode()
+            )
         )
 
     async def on_progress(self, job: str, callback: Callable[[Progress], None]) -> Subscription:
@@ -218,28 +198,18 @@ class Bus:
 
         return await self.client.subscribe(subjects.progress(job), cb=received)
 
+    async def claimed_jobs(self) -> set[str]:
+        """Give the uids of all jobs that claims are held for."""
+        return await self.claims.jobs()
+
     async def ping(self) -> None:
         """Make a round trip to JetStream."""
-        await self._asked(self.js.account_info())
+        await answered(self.js.account_info())
 
     async def _purge(self, stream: str, subject: str) -> None:
-        await self._asked(self.js.purge_stream(stream, subject=subject))
-
-    async def _asked(self, call: Awaitable[T]) -> T:
-        try:
-            return await call
-        except _LOST as error:
-            raise BusUnavailable(f"NATS did not answer: {error!r}") from error
+        await answered(self.js.purge_stream(stream, subject=subject))
 
 
 async def _log_error(error: Exception) -> None:
     """Connection errors are retried for ever; what matters surfaces where a call fails."""
-    import logging
-
-    logging.getLogger(__name__).warning("NATS: %r", error)
-
-
-def parse_advisory(data: bytes) -> dict[str, Any]:
-    """Read a delivery advisory."""
-    parsed: dict[str, Any] = json.loads(data)
-    return parsed
+    logger.warning("NATS: %r", error)

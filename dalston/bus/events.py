@@ -1,14 +1,26 @@
-"""The operator's feed: task events, and JetStream's advisories on tasks that nobody finishes."""
+"""The operator's feed: task events, and JetStream's advisories on tasks that nobody finishes.
 
+Pull requests for many messages lie at the server all the time, so an event comes without a round
+trip; they are laid anew when they are half used up, when they expire, or when the server is new.
+"""
+
+import asyncio
 import json
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
-import nats.errors
+from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
+from nats.aio.subscription import Subscription
 from pydantic import ValidationError
 
+from dalston.bus import subjects
 from dalston.pipeline.tasks import TaskEvent
+
+_BATCH = 512
+_EXPIRES = 5.0
+"""Seconds that a pull request lies at the server: also how long a restarted server is waited for."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +40,59 @@ class EventDelivery:
 
 
 class EventFeed:
-    """Pulls events in batches, in order."""
+    """Events in order, as they come; use as an async context manager."""
 
-    def __init__(self, subscription: JetStreamContext.PullSubscription) -> None:
-        self._subscription = subscription
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._inbox = client.new_inbox()
+        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._asked_for = 0
+        self._expire_at = float("-inf")
+        self._subscription: Subscription | None = None
 
-    async def next(self, *, limit: int = 256, timeout: float = 5.0) -> list[EventDelivery]:
-        """Wait for events; gives none when nothing came for `timeout` seconds."""
+    async def __aenter__(self) -> Self:
+        self._subscription = await self._client.subscribe(self._inbox, cb=self._received)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._subscription is not None and not self._client.is_closed:
+            await self._subscription.unsubscribe()
+
+    async def next(self, *, limit: int = 256) -> list[EventDelivery]:
+        """Wait for events and give all that are there, up to `limit`; none after a quiet while."""
+        loop = asyncio.get_running_loop()
+        if self._asked_for < _BATCH // 2 or loop.time() >= self._expire_at:
+            await self._pull(loop.time())
         try:
-            messages = await self._subscription.fetch(batch=limit, timeout=timeout)
-        except nats.errors.TimeoutError:
+            first = await asyncio.wait_for(
+                self._arrived.get(), max(self._expire_at - loop.time(), 0.01)
+            )
+        except TimeoutError:
             return []
+        messages = [first]
+        while len(messages) < limit and not self._arrived.empty():
+            messages.append(self._arrived.get_nowait())
         return [_read(message) for message in messages]
+
+    async def _pull(self, now: float) -> None:
+        self._asked_for = _BATCH
+        self._expire_at = now + _EXPIRES
+        ask = {"batch": _BATCH, "expires": int(_EXPIRES * 1e9)}
+        await self._client.publish(
+            f"$JS.API.CONSUMER.MSG.NEXT.{subjects.EVENTS}.{subjects.OPERATOR_CONSUMER}",
+            json.dumps(ask).encode(),
+            reply=self._inbox,
+        )
+
+    async def _received(self, message: Msg) -> None:
+        if message.reply:
+            self._asked_for -= 1
+            self._arrived.put_nowait(message)
 
 
 def _read(message: Msg) -> EventDelivery:
