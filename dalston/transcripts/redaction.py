@@ -79,7 +79,9 @@ def _redacted(segment: Segment, spans: Sequence[tuple[int, int, str]]) -> Segmen
             words.append(word)
             open_span = None
         elif touched[0] is open_span and len(touched) == 1:
-            words[-1] = words[-1].model_copy(update={"end": word.end or words[-1].end})
+            after = segment.text[max(open_span[1], start) : end]
+            changed = {"text": words[-1].text + after, "end": word.end or words[-1].end}
+            words[-1] = words[-1].model_copy(update=changed)
         else:
             words.append(_covered(word, (start, end), touched, segment.text))
             open_span = touched[-1]
@@ -98,6 +100,4 @@ def _covered(
             written += placeholder
         at = min(end, span[1])
     written += text[at : span[1]]
-    return word.model_copy(
-        update={"text": written or touched[0][2], "characters": None, "logprob": word.logprob}
-    )
+    return word.model_copy(update={"text": written or touched[0][2], "characters": None})
