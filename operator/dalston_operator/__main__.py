@@ -28,6 +28,10 @@ from dalston_operator.settings import OperatorSettings
 logger = logging.getLogger(__name__)
 
 
+_STOP_SECONDS = 2.0
+"""Seconds that the controllers get to end; what they leave undone, the next operator does."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings of the process."""
@@ -99,6 +103,7 @@ async def _serve(operator: Operator, client: KubeClient, lease: Lease, stop: asy
     """Run the controllers, kopf and the Lease side by side; the first to end ends all."""
     namespace = operator.settings.namespace
     stopped = asyncio.create_task(stop.wait())
+    ready = asyncio.Event()
     tasks = [
         asyncio.create_task(operator.run(), name="controllers"),
         asyncio.create_task(lease.hold(), name="lease"),
@@ -109,10 +114,11 @@ async def _serve(operator: Operator, client: KubeClient, lease: Lease, stop: asy
                 standalone=True,
                 clusterwide=namespace is None,
                 namespaces=[namespace] if namespace else [],
-                stop_flag=stop,
+                ready_flag=ready,
             ),
             name="kopf",
         ),
+        asyncio.create_task(_own_signals(ready, stop), name="signals"),
     ]
     done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
     status = 0
@@ -121,12 +127,24 @@ async def _serve(operator: Operator, client: KubeClient, lease: Lease, stop: asy
         error = task.exception()
         level = logging.WARNING if isinstance(error, LeaseLost) else logging.ERROR
         logger.log(level, "%s ended: %r", task.get_name(), error, exc_info=error)
-    stop.set()
     for task in [stopped, *tasks]:
-        if task.get_name() != "kopf":
-            task.cancel()
-    await asyncio.wait([stopped, *tasks], timeout=5)
+        task.cancel()
+    await asyncio.wait([stopped, *tasks], timeout=_STOP_SECONDS)
     return status
+
+
+async def _own_signals(ready: asyncio.Event, stop: asyncio.Event) -> None:
+    """Take the signals back from kopf, whose own way of stopping takes seconds; then idle."""
+    await ready.wait()
+    stop_on_signals(stop)
+    await asyncio.Event().wait()
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set `stop` on SIGTERM and SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
 
 
 async def _first(task: "asyncio.Task[None]", stop: asyncio.Event) -> bool:
@@ -162,9 +180,7 @@ async def main() -> int:
     if settings.operator.metrics_port:
         start_http_server(settings.operator.metrics_port, addr=settings.operator.probe_host)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
     return await run(settings, stop)
 
 

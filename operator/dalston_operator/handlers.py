@@ -14,14 +14,14 @@ from dalston.resources.meta import GROUP, VERSION
 from dalston.resources.transcription_job import FINISHED_PHASES
 from dalston_operator.operator import Operator
 
-logger = logging.getLogger(__name__)
-
 _PAGE = 500
 
 
 def registry(operator: Operator, configuration: Configuration) -> kopf.OperatorRegistry:
     """Give the handlers that feed an operator."""
     handlers = kopf.OperatorRegistry()
+    # It tells of every handler that succeeded, which here is every event.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
 
     @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.ConnectionInfo:

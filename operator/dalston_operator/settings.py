@@ -33,8 +33,9 @@ class OperatorSettings(BaseSettings):
     concurrency: int = 16
     """Objects reconciled at once: enough to hide the latency of NATS and the API server."""
 
-    status_interval: float = Field(default=0.3, ge=0)
-    """Seconds between two status writes of one unfinished job, so that quick stages share one."""
+    status_interval: float = Field(default=1.0, ge=0)
+    """Seconds between the first two status writes of an unfinished job, so that quick stages share
+    one; the pauses grow to nine times that while news keeps coming."""
 
     recheck_interval: float = Field(default=30.0, gt=0)
     """Seconds after which a task without news is looked for in the store and the queue."""

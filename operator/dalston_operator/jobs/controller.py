@@ -29,7 +29,28 @@ from dalston_operator.workqueue import WorkQueue
 logger = logging.getLogger(__name__)
 
 Key = tuple[str, str]
+_FIRST_SHARE = 0.15
 _EXPECTED = (ApiError, ApiUnavailable, BusUnavailable, QueueFull)
+
+
+class Pace:
+    """When the next status write of an unfinished job is due, in loop time.
+
+    The first waits a moment, since quick jobs end before it is worth a write. While news keeps
+    coming, each further one waits three times as long; after a quiet while the next is due at once.
+    """
+
+    def __init__(self, now: float, interval: float) -> None:
+        self.due = now + interval * _FIRST_SHARE
+        self._interval = interval
+        self._pause = interval
+
+    def wrote(self, now: float) -> None:
+        """Take note of a write."""
+        if now - self.due > self._pause:
+            self._pause = self._interval
+        self.due = now + self._pause
+        self._pause = min(self._pause * 3, self._interval * 9)
 
 
 @dataclass
@@ -38,9 +59,9 @@ class Tracked:
 
     job: TranscriptionJob
     written: JSON
+    pace: Pace
     arrived: list[TaskEvent] = field(default_factory=list)
     unacked: list[EventDelivery] = field(default_factory=list)
-    last_write: float = float("-inf")
     last_check: float = float("-inf")
     stopped: bool = False
 
@@ -83,7 +104,9 @@ class JobController:
         else:
             if known is not None:
                 self.forget(*key)
-            self.tracked[key] = Tracked(job, item.get("status") or {})
+            now = asyncio.get_running_loop().time()
+            pace = Pace(now, self._settings.status_interval)
+            self.tracked[key] = Tracked(job, item.get("status") or {}, pace)
             self._by_uid[job.metadata.uid] = key
             metrics.JOBS_TRACKED.set(len(self.tracked))
         self.queue.add(key)
@@ -181,16 +204,10 @@ class JobController:
         wire = decision.status.to_wire()
         patch = merge_patch(known.written, wire)
         finished = decision.status.phase is not None and decision.status.phase.finished
-        loop = asyncio.get_running_loop()
-        if patch and not finished:
-            due = known.last_write + self._settings.status_interval
-            if known.last_write == float("-inf"):
-                # Quick jobs end before their first status is worth a write.
-                known.last_write = loop.time() - self._settings.status_interval / 2
-                due = known.last_write + self._settings.status_interval
-            if loop.time() < due:
-                self.queue.add_after(key, due - loop.time())
-                return
+        now = asyncio.get_running_loop().time()
+        if patch and not finished and now < known.pace.due:
+            self.queue.add_after(key, known.pace.due - now)
+            return
         if patch:
             try:
                 await self._client.patch(
@@ -201,7 +218,7 @@ class JobController:
                 return
             metrics.STATUS_WRITES.labels("TranscriptionJob").inc()
             known.written = wire
-            known.last_write = loop.time()
+            known.pace.wrote(now)
         done, known.unacked = known.unacked[:unacked], known.unacked[unacked:]
         for delivery in done:
             await delivery.ack()
