@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dalston.localkube import builtin_columns, builtin_rules, event_versions
-from dalston.localkube.registry import Column, Kind, Strategy, Version
+from typing import Any
+
+from dalston.localkube import builtin_columns, builtin_rules, builtin_types, event_versions
+from dalston.localkube.registry import Column, CompiledSchema, Kind, Strategy, Version
+from dalston.localkube.schema import Findings, Path
 
 _ONE_TO_ONE = {
     "specReplicasPath": ".spec.replicas",
     "statusReplicasPath": ".status.replicas",
     "labelSelectorPath": ".spec.selector",
 }
+_TOP_LEVEL = ("apiVersion", "kind", "metadata")
 _REGARDING = ("kind", "name", "namespace", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
 
@@ -28,8 +32,14 @@ def _kind(
     columns: tuple[Column, ...] = (),
     version: str = "v1",
 ) -> Kind:
+    message = builtin_types.message_of(group, kind)
     served = Version(
-        version, columns=columns, has_status=status, scale=_ONE_TO_ONE if scale else None
+        version,
+        message=message or "",
+        schema=_compiled(_stored_message(kind, message)) if message else None,
+        columns=columns,
+        has_status=status,
+        scale=_ONE_TO_ONE if scale else None,
     )
     return Kind(
         group=group,
@@ -44,6 +54,27 @@ def _kind(
         categories=tuple(categories.split()),
         selectable={name: tuple(name.split(".")) for name in selectable.split()},
         strategy=strategy or Strategy(),
+    )
+
+
+def _stored_message(kind: str, message: str) -> str:
+    """The message in which a kind is stored and checked: events of both groups are core events."""
+    return "core.Event" if kind == "Event" else message
+
+
+def _compiled(message: str) -> CompiledSchema:
+    """The checks of a built-in kind: metadata and type are the server's own business."""
+    whole = builtin_types.check_of(message)
+
+    def check(value: Any, path: Path, found: Findings) -> Any:
+        kept = {name: value.pop(name) for name in _TOP_LEVEL if name in value}
+        whole(value, path, found)
+        value.update(kept)
+        return value
+
+    status = next((f.type for f in builtin_types.fields(message) if f.name == "status"), "")
+    return CompiledSchema(
+        check=check, status=builtin_types.check_of(status) if status else None, rules=None
     )
 
 

@@ -101,7 +101,7 @@ class Handlers:
             stored, created = self._subresources.apply(target, patch, options)
             status = 201 if created else 200
         else:
-            mutate = patches.mutation(media, patch, target.kind)
+            mutate = patches.mutation(media, patch, target.version)
             stored = self._objects.change(target, mutate, options)
         body = self._encoder(request, target).object(stored)
         return json_response(body, status=status, warnings=options.warnings)

@@ -168,13 +168,13 @@ class Objects:
         status_only = target.subresource == "status"
         unknown = metadata.tidy(obj["metadata"])
         found = Findings()
-        if not status_only:
-            kind.strategy.prepare(obj)
         if schema is not None and status_only:
             if schema.status is not None and "status" in obj:
                 obj["status"] = schema.status(obj["status"], (None, "status"), found)
         elif schema is not None:
             schema.check(obj, None, found)
+        if not status_only and not (found.errors and not kind.custom):
+            _prepared(target, obj)
         unknown += found.unknown
         if unknown:
             _report_unknown(target, unknown, options)
@@ -185,7 +185,7 @@ class Objects:
         if old is not None:
             problems += metadata.validate_update(obj["metadata"], old["metadata"])
         if not problems and not status_only:
-            problems += kind.strategy.validate(obj, old)
+            problems += _kind_problems(target, obj, old)
         if schema is not None and schema.rules is not None:
             problems += _rule_problems(schema.rules, obj, old=old, problems=problems)
         if problems:
@@ -256,6 +256,29 @@ class Objects:
             return target.kind.convert(obj, target.api_version)
         obj["apiVersion"] = target.api_version
         return obj
+
+
+def _prepared(target: Target, obj: JSON) -> None:
+    try:
+        target.kind.strategy.prepare(obj)
+    except (AttributeError, KeyError, TypeError) as problem:
+        raise _unreadable(target, problem) from problem
+
+
+def _kind_problems(target: Target, obj: JSON, old: JSON | None) -> list[FieldError]:
+    try:
+        return target.kind.strategy.validate(obj, old)
+    except (AttributeError, KeyError, TypeError) as problem:
+        raise _unreadable(target, problem) from problem
+
+
+def _unreadable(target: Target, problem: Exception) -> ApiError:
+    """400 for a built-in object whose parts have the wrong types."""
+    kind, version = target.kind.kind, target.version.name
+    return errors.bad_request(
+        f'{kind} in version "{version}" cannot be handled as a {kind}: json: cannot unmarshal: '
+        f"{type(problem).__name__}: {problem}"
+    )
 
 
 def may_go(obj: JSON) -> bool:

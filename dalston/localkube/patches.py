@@ -6,8 +6,9 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from dalston.localkube import errors
-from dalston.localkube.registry import Kind
+from dalston.localkube import builtin_types, errors
+from dalston.localkube.registry import Version
+from dalston.localkube.strategic import strategic_merge
 
 JSON = dict[str, Any]
 
@@ -125,10 +126,13 @@ def _operate(document: Any, operation: JSON) -> None:
         raise _PatchError(f"unknown operation {name!r}")
 
 
-def mutation(media: str, patch: Any, kind: Kind) -> Callable[[JSON], JSON]:
-    """What a PATCH of type `media` does to an object."""
+def mutation(media: str, patch: Any, version: Version) -> Callable[[JSON], Any]:
+    """What a PATCH of type `media` does to an object of `version`."""
     if media == JSON_PATCH:
         return lambda obj: json_patch(obj, patch)
     if not isinstance(patch, dict):
         raise errors.bad_request("the patch must be an object")
+    if media == STRATEGIC and version.message:
+        schema = builtin_types.full_schema(version.message)
+        return lambda obj: strategic_merge(obj, patch, schema)
     return lambda obj: merge_patch(obj, patch)

@@ -37,11 +37,15 @@ class CompiledSchema:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One served version of a kind. `schema` is None where nothing is known of the fields."""
+    """One served version of a kind. `schema` is None where nothing is known of the fields.
+
+    `openapi`: the declared schema of a custom resource; `message`: the table entry of a built-in kind.
+    """
 
     name: str
     openapi: JSON | None = None
     schema: CompiledSchema | None = None
+    message: str = ""
     columns: tuple[Column, ...] = ()
     served: bool = True
     scale: JSON | None = None

@@ -9,7 +9,7 @@ import orjson
 import yaml
 from aiohttp import web
 
-from dalston.localkube import errors, patches
+from dalston.localkube import errors, patches, protobuf
 from dalston.localkube.objects import Target, WriteOptions
 from dalston.localkube.registry import Registry
 
@@ -76,14 +76,14 @@ async def read_body(request: web.BaseRequest) -> bytes:
 
 
 def decode(raw: bytes, content_type: str) -> Any:
-    """The body as JSON values. Raises 400, or 415 for what cannot be read (protobuf)."""
+    """The body as JSON values. Raises 400, or 415 for protobuf of unknown kinds."""
     if content_type in _YAML:
         try:
             return yaml.safe_load(raw)
         except yaml.YAMLError as problem:
             raise errors.bad_request(f"error converting YAML to JSON: {problem}") from None
-    if content_type.endswith("protobuf"):
-        raise errors.unsupported_media_type(["application/json", "application/yaml"])
+    if content_type == protobuf.MEDIA_TYPE:
+        return protobuf.decode(raw)
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as problem:

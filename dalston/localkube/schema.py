@@ -15,6 +15,7 @@ from typing import Any
 
 from dalston.localkube import errors, formats
 from dalston.localkube.errors import FieldError
+from dalston.localkube.quantities import parse_quantity
 
 JSON = dict[str, Any]
 Path = tuple[Any, ...] | None
@@ -48,13 +49,36 @@ def render(path: Path) -> str:
     return "".join(reversed(parts)).removeprefix(".")
 
 
+NULL_IS_ABSENT = "x-localkube-null-is-absent"
+"""Marks objects of built-in kinds: a field that is null is as good as left out."""
+
+
 def compile_schema(schema: Mapping[str, Any], *, prune: bool = True) -> Check:
     """The check of `schema`; with `prune` off, unknown fields stay and nothing is defaulted."""
-    if schema.get("x-kubernetes-int-or-string"):
+    if schema.get("format") == "quantity":
+        inner: Check = _quantity
+    elif schema.get("x-kubernetes-int-or-string"):
         inner = _typed(schema, "integer or string", _is_int_or_string, prune=prune)
     else:
         inner = _BY_TYPE.get(schema.get("type", ""), _any)(schema, prune)
     return _nullable(inner) if schema.get("nullable") else inner
+
+
+def _quantity(value: Any, path: Path, found: Findings) -> Any:
+    """A resource quantity; numbers become the text they stand for."""
+    text = str(value) if type(value) in (int, float) else value
+    if not isinstance(text, str):
+        found.errors.append(_wrong_type(value, path, "string"))
+        return value
+    try:
+        parse_quantity(text)
+    except ValueError:
+        detail = (
+            "quantities must match the regular expression "
+            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+        )
+        found.errors.append(errors.invalid_value(render(path), text, detail))
+    return text
 
 
 def _nullable(inner: Check) -> Check:
@@ -198,11 +222,15 @@ def _object(schema: Mapping[str, Any], prune: bool) -> Check:
     others = _other_fields(schema, prune)
     rules = _value_rules(schema)
     logic = _logic(schema)
+    drops_nulls = bool(schema.get(NULL_IS_ABSENT))
 
     def check(value: Any, path: Path, found: Findings) -> Any:
         if type(value) is not dict:
             found.errors.append(_wrong_type(value, path, "object"))
             return value
+        if drops_nulls:
+            for name in [name for name, item in value.items() if item is None]:
+                del value[name]
         for name, default, replaces_null in defaults:
             if name not in value or (replaces_null and value[name] is None):
                 value[name] = copy.deepcopy(default)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from dalston.localkube import deletion, errors, jsonpath, patches, requests
 from dalston.localkube.objects import Objects, Target, WriteOptions
+from dalston.localkube.registry import Version
 
 JSON = dict[str, Any]
 
@@ -33,6 +34,10 @@ class LogRequest:
 
 LogSource = Callable[[LogRequest], AsyncIterator[bytes]]
 """Yields a container's log; with `follow` until the container ends. Registered by the kubelet."""
+
+
+_NO_MESSAGE = Version("v1")
+"""A Scale has no lists, so its strategic merge is a plain one."""
 
 
 class Subresources:
@@ -72,7 +77,7 @@ class Subresources:
         wanted = requests.decode(raw, request.content_type)
         if request.method == "PATCH":
             current = _scale_of(target, self._objects.get(target).load(), paths)
-            wanted = patches.mutation(request.content_type, wanted, target.kind)(current)
+            wanted = patches.mutation(request.content_type, wanted, _NO_MESSAGE)(current)
         replicas = (wanted.get("spec") or {}).get("replicas", 0)
         version = (wanted.get("metadata") or {}).get("resourceVersion")
 
