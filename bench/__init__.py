@@ -1,0 +1,1 @@
+"""Benchmarks: each figure is a ratio or a count, taken in one run; `make bench` prints the table."""
