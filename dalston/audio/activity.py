@@ -23,7 +23,7 @@ _LEVEL_STEP = 0.5
 _LEVEL_ZERO = -100.0
 """Levels are kept as one byte: half decibels above -100 dBFS, 360 kB an hour."""
 
-_SILENCE_DB = -70.0
+_SILENCE_DB = -85.0
 """Below this nothing is heard, whatever the surroundings."""
 
 _BLOCK_FRAMES = 100
@@ -132,8 +132,8 @@ def _thresholds(
     """Give, for each frame, the level that starts speech and the one that keeps it going."""
     low, high = _surroundings(level)
     contrast = high - low
-    start_at = low + np.minimum(10.0, 0.5 * contrast)
-    stay_at = low + np.minimum(6.0, 0.3 * contrast)
+    start_at = low + np.minimum(8.0, 0.4 * contrast)
+    stay_at = low + np.minimum(4.0, 0.2 * contrast)
     flat = contrast < _FLAT_DB
     quiet = high < np.percentile(high, 95) - _FAR_BELOW_DB
     start_at = np.where(flat, np.where(quiet, np.inf, _SILENCE_DB), start_at)
