@@ -1,7 +1,7 @@
 """Writes dalston/localkube/builtin_types.json: the fields of the built-in kinds.
 
-Usage: python scripts/builtin_types.py API_MODULE APIMACHINERY_MODULE, the folders of the Go modules k8s.io/api
-and k8s.io/apimachinery. Names, wire numbers, types and list semantics only.
+Usage: python scripts/builtin_types.py API_MODULE APIMACHINERY_MODULE, the folders of the Go modules
+k8s.io/api and k8s.io/apimachinery. Names, wire numbers, types and list semantics only.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from dalston.localkube import deletion, encoding, errors, listing, patches, requests
+from dalston.localkube import apply, deletion, encoding, errors, listing, patches, requests
 from dalston.localkube.encoding import Encoder
 from dalston.localkube.objects import Objects, Target
 from dalston.localkube.registry import Registry
@@ -98,7 +98,7 @@ class Handlers:
         options = requests.write_options(request)
         status = 200
         if media == patches.APPLY:
-            stored, created = self._subresources.apply(target, patch, options)
+            stored, created = apply.apply(self._objects, target, patch, options)
             status = 201 if created else 200
         else:
             mutate = patches.mutation(media, patch, target.version)

@@ -68,8 +68,15 @@ class Objects:
             raise errors.not_found(target.kind.resource, target.name)
         return record
 
-    def create(self, target: Target, obj: JSON, options: WriteOptions) -> JSON:
-        """Stores a new object and returns it as stored."""
+    def create(
+        self,
+        target: Target,
+        obj: JSON,
+        options: WriteOptions,
+        *,
+        managed: list[JSON] | None = None,
+    ) -> JSON:
+        """Stores a new object and returns it as stored. `managed`: its managedFields, if applied."""
         kind = target.kind
         _check_type(target, obj)
         given = obj.get("metadata")
@@ -88,6 +95,8 @@ class Objects:
             raise errors.already_exists(kind.resource, name)
         self._check_living_namespace(target, name)
         self._track(target, obj, None, options)
+        if managed:
+            obj["metadata"]["managedFields"] = managed
         if not options.dry_run:
             self.store.put(self.collection(kind), obj, previous=None)
         return obj

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from dalston.localkube import builtin_types, errors
 from dalston.localkube.registry import Kind, Registry, Version
+from dalston.localkube.schema import NULL_IS_ABSENT
 
 JSON = dict[str, Any]
 
@@ -99,7 +100,7 @@ def _schema(kind: Kind, version: Version, schemas: JSON) -> JSON:
         schema = builtin_types.schema_of(version.message, inner=lambda m: _add_message(m, schemas))
     else:
         schema = dict(version.openapi or {"type": "object"})
-    schema.pop(builtin_types.NULL_IS_ABSENT, None)
+    schema.pop(NULL_IS_ABSENT, None)
     properties = dict(schema.get("properties") or {})
     for name in ("apiVersion", "kind"):
         properties[name] = {"type": "string", "description": _DESCRIPTIONS[name]}
@@ -120,7 +121,7 @@ def _add_message(message: str, schemas: JSON) -> JSON:
     if name not in schemas:
         schemas[name] = {}
         schema = builtin_types.schema_of(message, inner=lambda m: _add_message(m, schemas))
-        schema.pop(builtin_types.NULL_IS_ABSENT)
+        schema.pop(NULL_IS_ABSENT)
         schemas[name] = schema
     return {"$ref": f"#/components/schemas/{name}"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from dalston.localkube import builtins, customkinds, requests
+from dalston.localkube import apply, builtins, customkinds, requests
 from dalston.localkube.faults import Faults
 from dalston.localkube.gc import Collector
 from dalston.localkube.handlers import Handlers
@@ -21,7 +22,7 @@ from dalston.localkube.objects import Objects, Target, WriteOptions
 from dalston.localkube.openapi import OpenApi
 from dalston.localkube.registry import Registry
 from dalston.localkube.server import Api
-from dalston.localkube.storage import Store
+from dalston.localkube.storage import Store, lock_folder
 from dalston.localkube.subresources import LogSource, Subresources
 from dalston.localkube.watch import Event, EventType
 
@@ -76,14 +77,19 @@ class LocalKube:
     async def start(self) -> None:
         """Opens the store and serves; afterwards `url` is set. Raises OSError when the port is taken."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = lock_folder(self._data_dir)
         self._store = Store.open(self._data_dir / "state.db", ring_size=self._ring_size)
         self._registry = Registry()
-        self._objects = Objects(self._store, self._registry, track=_untracked)
+        self._objects = Objects(self._store, self._registry, track=apply.track)
         self._subresources = Subresources(self._objects)
         self.faults = Faults(self._store)
         self._register_kinds()
         self._ensure_namespaces()
-        await self._listen()
+        try:
+            await self._listen()
+        except OSError:
+            await self._close()
+            raise
         collector = Collector(self._objects)
         self._spawn(collector.run(), "garbage collector")
         for companion in self._companions:
@@ -98,10 +104,14 @@ class LocalKube:
         for collection in self._store.collections():
             for watcher in collection.hub.watchers():
                 watcher.close()
+        await self._close()
+
+    async def _close(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
         await self._store.close()
+        os.close(self._lock)
 
     def serve_logs(self, source: LogSource) -> None:
         """Registers what answers `kubectl logs`."""
@@ -177,10 +187,6 @@ class LocalKube:
 
 def _generation(definition: JSON) -> Any:
     return definition["metadata"].get("generation")
-
-
-def _untracked(*_: Any) -> None:
-    return None
 
 
 def _request(*args: Any) -> web.BaseRequest:

@@ -14,6 +14,8 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -269,6 +271,17 @@ class Store:
             await self._checkpoint
         await asyncio.to_thread(_checkpoint, self._path)
         self._database.close()
+
+
+def lock_folder(folder: Path) -> int:
+    """Locks a state folder for this process; the file descriptor to close. Raises BlockingIOError."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as taken:
+        os.close(descriptor)
+        raise BlockingIOError(taken.errno, f"another control plane uses {folder}") from taken
+    return descriptor
 
 
 class _Transaction:

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from dalston.localkube import deletion, errors, jsonpath, patches, requests
-from dalston.localkube.objects import Objects, Target, WriteOptions
+from dalston.localkube.objects import Objects, Target
 from dalston.localkube.registry import Version
 
 JSON = dict[str, Any]
@@ -59,10 +59,6 @@ class Subresources:
         if kind.group == "" and kind.kind == "Namespace" and name == "finalize":
             return await self._finalize(request, target)
         raise errors.no_such_path()
-
-    def apply(self, target: Target, patch: JSON, options: WriteOptions) -> tuple[JSON, bool]:
-        """Server-side apply: the object, and whether it was created."""
-        raise errors.unsupported_media_type([patches.MERGE, patches.JSON_PATCH])
 
     async def _scale(
         self, request: web.BaseRequest, target: Target, paths: JSON
