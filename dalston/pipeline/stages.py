@@ -10,11 +10,14 @@ NEEDS: dict[Stage, tuple[Stage, ...]] = {
     Stage.TRANSCRIBE: (Stage.PREPARE,),
     Stage.ALIGN: (Stage.TRANSCRIBE,),
     Stage.DIARIZE: (Stage.PREPARE,),
-    Stage.DETECT: (Stage.ALIGN,),
-    Stage.REFINE: (Stage.DETECT, Stage.DIARIZE),
-    Stage.MERGE: (Stage.ALIGN, Stage.DIARIZE, Stage.DETECT, Stage.REFINE),
+    Stage.DETECT: (Stage.TRANSCRIBE, Stage.ALIGN),
+    Stage.REFINE: (Stage.TRANSCRIBE, Stage.ALIGN, Stage.DIARIZE, Stage.DETECT),
+    Stage.MERGE: ORDER[:-1],
 }
-"""A stage starts when all of these have succeeded or are skipped."""
+"""A stage starts when all of these have succeeded or are skipped.
+
+Each names all that it needs, not only the nearest: those in between may be skipped from the start.
+"""
 
 FAN_OUT = frozenset({Stage.TRANSCRIBE, Stage.ALIGN})
 """Stages with one task for each part that PREPARE cut."""
