@@ -1,6 +1,8 @@
 """Entities put where they stand in the final text, with the times of the words that say them."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, takewhile
 
 from dalston.transcripts.model import Entity, Segment, Word
 from dalston.transcripts.spacing import word_spans
@@ -29,6 +31,7 @@ def place_entities(
     if entities is None:
         return None, ()
     words = list(words_in_text(text, segments))
+    ends = [end for _, end, _ in words]
     placed: list[Entity] = []
     lost = 0
     searched = 0
@@ -40,20 +43,24 @@ def place_entities(
             lost += 1
             continue
         searched = start
-        placed.append(_timed(entity, start, words))
+        touched = islice(words, bisect_right(ends, start), None)
+        inside = [word for _, _, word in _before(touched, start + len(entity.text))]
+        placed.append(_timed(entity, start, inside))
     warning = f"{lost} detected entities are not in the refined text and were left out."
     return tuple(placed), (warning,) if lost else ()
 
 
-def _timed(entity: Entity, start: int, words: Sequence[tuple[int, int, Word]]) -> Entity:
-    end = start + len(entity.text)
-    inside = [word for first, last, word in words if first < end and last > start]
+def _before(words: Iterable[tuple[int, int, Word]], end: int) -> Iterator[tuple[int, int, Word]]:
+    return takewhile(lambda found: found[0] < end, words)
+
+
+def _timed(entity: Entity, start: int, inside: Sequence[Word]) -> Entity:
     starts = [word.start for word in inside if word.start is not None]
     ends = [word.end for word in inside if word.end is not None]
     return entity.model_copy(
         update={
             "start_char": start,
-            "end_char": end,
+            "end_char": start + len(entity.text),
             "start": starts[0] if starts else entity.start,
             "end": ends[-1] if ends else entity.end,
         }
