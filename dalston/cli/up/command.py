@@ -60,6 +60,29 @@ def down(state_dir: Path) -> ExitCode:
     return ExitCode.OK
 
 
+def add_engine(state_dir: Path, folder: Path) -> ExitCode:
+    """Add an engine from a folder to the system that runs: image first, then the resource."""
+    state = StateFolder(state_dir.resolve())
+    if not state.is_locked():
+        return _complain(f"nothing runs in {state.root}", "start it first: dalston up")
+    try:
+        engine = checkout.read_engine(folder)
+    except checkout.NotAnEngine as error:
+        return _complain(str(error), "the folder must hold engine.yaml")
+    known = json.loads(state.images.read_text())
+    environment: dict[str, str] = next((image["env"] for image in known), {})
+    entry = engine.image(environment)
+    others = [image for image in known if image["image"] != entry["image"]]
+    write_atomically(state.images, json.dumps([*others, entry], indent=1), mode=0o600)
+
+    from dalston.cli.up import install
+    from dalston.kube import KubeSettings
+
+    asyncio.run(install.apply_engines(KubeSettings(config=state.kubeconfig), [engine.manifest]))
+    print(f"engine {engine.name} added; `kubectl get engines` shows it")
+    return ExitCode.OK
+
+
 def _up(options: UpOptions, state: StateFolder) -> ExitCode:
     say = _say
     if left := leftovers.marked(state.root):
@@ -171,4 +194,4 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-__all__ = ["UpOptions", "down", "hint_for", "place_example", "up"]
+__all__ = ["UpOptions", "add_engine", "down", "hint_for", "place_example", "up"]

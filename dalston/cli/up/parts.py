@@ -135,7 +135,7 @@ def localkube(setup: Setup) -> Part:
             *("--token-file", str(state.token)),
             *("--kubeconfig", str(state.kubeconfig)),
         ),
-        environment=setup.environment(),
+        environment={**setup.environment(), "DALSTON_LOCALKUBE_IMAGES": str(state.images)},
         serves=lambda: answers(LOOPBACK, setup.ports.kubernetes, path="/readyz"),
         stop_seconds=25.0,
     )
@@ -151,12 +151,6 @@ def operator(setup: Setup) -> Part:
             **setup.environment(),
             # One supervisor runs one operator: a new one need not wait for the old one's Lease.
             "DALSTON_OPERATOR_IDENTITY": "dalston-up",
-            "DALSTON_OPERATOR_WORKER_ENVIRONMENT": json.dumps(
-                {
-                    "DALSTON_NATS_URL": setup.nats_url,
-                    "DALSTON_ARTIFACTS_URL": setup.artifacts_url,
-                }
-            ),
             "DALSTON_OPERATOR_PROBE_PORT": str(ports.operator_probe),
             "DALSTON_OPERATOR_METRICS_PORT": str(ports.operator_metrics),
         },

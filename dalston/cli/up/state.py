@@ -163,6 +163,11 @@ class StateFolder:
 def _usable(port: int | None) -> int:
     if port is not None and port_is_free(LOOPBACK, port):
         return port
+    return free_port()
+
+
+def free_port() -> int:
+    """Give a port of loopback that is free now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         found: int = probe.getsockname()[1]
