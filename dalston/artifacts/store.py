@@ -84,6 +84,21 @@ class ArtifactStore:
                     total += len(chunk)
         return total
 
+    def local_path(self, key: str) -> Path | None:
+        """Give the path of the stored file itself, to be read only; None unless in a folder store."""
+        if self._root is None:
+            return None
+        path = self._root / key
+        return path if path.is_file() else None
+
+    async def move_file(self, key: str, path: Path) -> None:
+        """Write a local file that is not needed any more: a folder store on the same disk takes it."""
+        if self._root is not None:
+            with _errors(key):
+                if await anyio.to_thread.run_sync(_moved, path, self._root / key):
+                    return
+        await self.put_file(key, path)
+
     async def put_file(self, key: str, path: Path) -> None:
         """Write a local file, in constant memory."""
 
@@ -181,6 +196,18 @@ class ArtifactStore:
             yield path
         finally:
             await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def _moved(source: Path, target: Path) -> bool:
+    """Move a file within its disk; tells whether it could be done."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+    except OSError as error:
+        if error.errno in (errno.EXDEV, errno.EPERM, errno.EACCES):
+            return False
+        raise
+    return True
 
 
 class _errors:  # noqa: N801 - reads as a statement: `with _errors(key):`

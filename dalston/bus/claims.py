@@ -18,7 +18,7 @@ from nats.js.errors import (
 from nats.js.kv import KeyValue
 
 from dalston.bus import subjects
-from dalston.bus.errors import answered
+from dalston.bus.errors import BusUnavailable, answered
 from dalston.bus.settings import BusSettings
 from dalston.pipeline.tasks import TaskId
 
@@ -92,5 +92,8 @@ class Claims:
 
     async def _open(self) -> KeyValue:
         if self._bucket is None:
-            self._bucket = await answered(self._js.key_value(subjects.CLAIMS))
+            try:
+                self._bucket = await answered(self._js.key_value(subjects.CLAIMS))
+            except NotFoundError as error:
+                raise BusUnavailable("the bucket of claims does not exist yet") from error
         return self._bucket

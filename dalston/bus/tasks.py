@@ -12,13 +12,14 @@ from types import TracebackType
 from typing import Self
 
 import nats.errors
+import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from pydantic import ValidationError
 
 from dalston.bus import subjects
-from dalston.bus.errors import answered
+from dalston.bus.errors import BusUnavailable, answered
 from dalston.bus.settings import BusSettings
 from dalston.bus.streams import ensure_consumer
 from dalston.pipeline.tasks import TaskRequest
@@ -143,10 +144,10 @@ class TaskQueue:
             await self._probe.pull(self._next_subject(lane), _NOW)
             async with asyncio.timeout(self._settings.request_timeout):
                 await asyncio.wait([arrival])
-        finally:
-            if not arrival.done():  # the answer may still come: it is not that of the next question
-                self._drop_probe()
-        return self._probe.take()
+            return self._probe.take()
+        except BaseException:
+            self._drop_probe()  # the answer may still come: it is not that of the next question
+            raise
 
     async def _wait(self, timeout: float) -> Msg | None:
         """Lay a pull request at each lane until one is served."""
@@ -191,14 +192,13 @@ class TaskQueue:
         await inbox.pull(self._next_subject(lane), _LATER)
 
     async def _ensure(self, lane: str) -> None:
-        await answered(
-            ensure_consumer(
-                self._client.jetstream(timeout=self._settings.request_timeout),
-                engine=self._engine,
-                lane=lane,
-                settings=self._settings,
+        js = self._client.jetstream(timeout=self._settings.request_timeout)
+        try:
+            await answered(
+                ensure_consumer(js, engine=self._engine, lane=lane, settings=self._settings)
             )
-        )
+        except nats.js.errors.NotFoundError as error:
+            raise BusUnavailable("the task stream does not exist yet") from error
 
     def _next_subject(self, lane: str) -> str:
         consumer = subjects.consumer(self._engine, lane)

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from dalston.audio.errors import AudioError
+from dalston.fetch.errors import FetchError
 
 
 class InputError(Exception):
@@ -42,5 +43,7 @@ def as_input_error(error: BaseException) -> InputError | None:
     if isinstance(error, InputError):
         return error
     if isinstance(error, AudioError):
+        return InputError(error.code, str(error))
+    if isinstance(error, FetchError) and not getattr(error, "transient", False):
         return InputError(error.code, str(error))
     return None
