@@ -31,7 +31,9 @@ def with_cluster(config: Path | None, work: Callable[..., Awaitable[T]]) -> T:
     from dalston.kube import ApiError, ApiUnavailable, KubeClient, KubeSettings
 
     async def run() -> T:
-        settings = KubeSettings(max_retries=1, **({"config": config} if config else {}))
+        settings = KubeSettings(max_retries=1)
+        if config is not None:
+            settings = settings.model_copy(update={"config": config})
         async with await KubeClient.connect(settings) as client:
             return await work(client)
 

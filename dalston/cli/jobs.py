@@ -12,6 +12,7 @@ from dalston.cli.progress import progress
 from dalston.cli.server import Client, Server
 
 JSON = dict[str, Any]
+_PAGE = 100
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -44,16 +45,8 @@ def follow(client: Client, job: str) -> Iterator[JSON]:
 
 def list_jobs(server: Server, *, status: str | None, limit: int, as_json: bool) -> ExitCode:
     """Print the newest jobs."""
-    jobs: list[JSON] = []
-    cursor: str | None = None
     with server.connect() as client:
-        while len(jobs) < limit:
-            wanted = {"limit": min(100, limit - len(jobs)), "status": status, "cursor": cursor}
-            page = client.jobs({name: value for name, value in wanted.items() if value is not None})
-            jobs += page["items"]
-            cursor = page.get("next_cursor")
-            if not cursor:
-                break
+        jobs = _newest(client, status=status, limit=limit)
     if as_json:
         console.show_json(jobs)
         return ExitCode.OK
@@ -64,6 +57,21 @@ def list_jobs(server: Server, *, status: str | None, limit: int, as_json: bool) 
         ("ID", "STATUS", "PROGRESS", "LANGUAGE", "DURATION", "AGE"), [_row(job) for job in jobs]
     )
     return ExitCode.OK
+
+
+def _newest(client: Client, *, status: str | None, limit: int) -> list[JSON]:
+    """Read all jobs: pages come in the order of their names, which says nothing about age."""
+    jobs: list[JSON] = []
+    cursor: str | None = None
+    while True:
+        wanted = {"limit": _PAGE, "status": status, "cursor": cursor}
+        page = client.jobs({name: value for name, value in wanted.items() if value is not None})
+        jobs += page["items"]
+        cursor = page.get("next_cursor")
+        if not cursor:
+            break
+    jobs.sort(key=lambda job: job.get("created_at") or "", reverse=True)
+    return jobs[:limit]
 
 
 def _row(job: JSON) -> tuple[str, ...]:

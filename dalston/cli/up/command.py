@@ -124,8 +124,9 @@ def _plan(options: UpOptions, state: StateFolder) -> Plan:
     place_example(state)
     manifests = [engine.manifest for engine in engines]
     if options.model:
+        model = _named_or_absolute(options.model)
         manifests = [
-            checkout.with_default_model(manifest, options.model)
+            checkout.with_default_model(manifest, model)
             if manifest["metadata"]["name"] == checkout.DEFAULT_ENGINE
             else manifest
             for manifest in manifests
@@ -133,6 +134,11 @@ def _plan(options: UpOptions, state: StateFolder) -> Plan:
     if options.warm:
         manifests = [checkout.warmed(manifest) for manifest in manifests]
     return Plan(setup=setup, engines=engines, manifests=manifests, warm=options.warm)
+
+
+def _named_or_absolute(model: str) -> str:
+    """Give a model's name, or the whole path of a directory: workers run elsewhere."""
+    return str(Path(model).resolve()) if "/" in model and Path(model).is_dir() else model
 
 
 def place_example(state: StateFolder) -> None:
