@@ -54,7 +54,7 @@ def log_context(**fields: Any) -> Iterator[None]:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, part, logger, message, then context and `extra`."""
+    """One JSON object a line: time, level, component, logger, message, then context and `extra`."""
 
     def __init__(self, part: str) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "part": self._part,
+            "component": self._part,
             "logger": record.name,
             "message": record.getMessage(),
             **fields_of(record),

@@ -7,14 +7,12 @@ acknowledgement the event, so whoever finds the message again finds all that is 
 
 import asyncio
 import logging
-import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from dalston.artifacts import keys
@@ -98,6 +96,7 @@ class Execution:
         self._task: Task | None = None
         self._files: StoreFiles | None = None
         self._report = ProgressReport(place.bus, delivery.request, place.settings)
+        self._scratch = place.scratch.task_folder()
         self._storing = False
         self._committed = False
         self.reason: Stop | None = None
@@ -188,16 +187,15 @@ class Execution:
             return await self._fail(error, self._claim)
 
     async def _process(self, claim: Claim) -> Produced:
-        scratch = self._place.scratch.task_folder()
         self._files = StoreFiles(
             self._place.store,
             loop=self._loop,
-            scratch=scratch,
+            scratch=self._scratch,
             fetching=self._place.fetching,
             on_bytes=self._report.touch,
         )
         self._task = Task(
-            self._request, files=self._files, scratch=scratch, on_progress=self._report
+            self._request, files=self._files, scratch=self._scratch, on_progress=self._report
         )
         self._report.touch()
         if self.is_stopped():
@@ -366,12 +364,5 @@ class Execution:
         await self._report.close()
         if self._files is not None:
             await self._files.close()
-        if self._task is not None:
-            await _remove(self._task.scratch)
-
-
-async def _remove(folder: Path) -> None:
-    try:
-        os.rmdir(folder)
-    except OSError:  # not empty
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        if self._scratch.exists():
+            await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)

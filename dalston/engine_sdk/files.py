@@ -56,6 +56,7 @@ class StoreFiles:
 
     def fetch(self, url: str) -> Path:
         """Download what is at an address."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
         path = self._scratch / "source"
         self._await(
             fetch_to_file(

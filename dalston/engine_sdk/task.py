@@ -21,6 +21,7 @@ from dalston.resources.transcription_job import TranscriptionOptions
 Result = TypeVar("Result", bound=StageResult)
 
 _PART_STAGES = (Stage.TRANSCRIBE, Stage.ALIGN)
+_OUTPUTS = "outputs"
 _COPY_BYTES = 8 * 1024 * 1024
 
 
@@ -59,7 +60,6 @@ class Task:
         self._files = files
         self._scratch = scratch
         self._on_progress = on_progress
-        self._outputs = scratch / "outputs"
         self._manifests: dict[Stage, list[Manifest]] = {}
 
     @property
@@ -75,6 +75,7 @@ class Task:
     @property
     def scratch(self) -> Path:
         """A folder for intermediate files; it goes when the task ends."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
         return self._scratch
 
     @cached_property
@@ -142,14 +143,16 @@ class Task:
         """Give the path to write an output file to; it is stored with the result under that name."""
         if not name or name != Path(name).name or name in (".", ".."):
             raise ValueError(f"not a plain file name: {name!r}")
-        self._outputs.mkdir(exist_ok=True)
-        return self._outputs / name
+        folder = self._scratch / _OUTPUTS
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
 
     def outputs(self) -> list[Path]:
         """Give the output files that were written."""
-        if not self._outputs.is_dir():
+        folder = self._scratch / _OUTPUTS
+        if not folder.is_dir():
             return []
-        return sorted(path for path in self._outputs.iterdir() if path.is_file())
+        return sorted(path for path in folder.iterdir() if path.is_file())
 
     def progress(self, done: float, total: float) -> None:
         """Say how far the task is, in seconds of audio; also tells the watchdog that it moves."""
@@ -177,7 +180,7 @@ class Task:
     def _cut(self, key: str, *, start: float, end: float) -> Path:
         """Copy a stretch of a stored WAV file into a file of its own."""
         offset, length = byte_range(start, end)
-        path = self._scratch / "part.wav"
+        path = self.scratch / "part.wav"
         with path.open("wb") as file:
             file.write(wav_header(length))
             while length > 0:
