@@ -248,6 +248,19 @@ def jobs_get(
     raise typer.Exit(get(_server(server, api_key), job, as_json=as_json))
 
 
+@jobs.command("transcript")
+def jobs_transcript(
+    job: Annotated[str, typer.Argument(metavar="ID")],
+    format: Annotated[Format, typer.Option("--format", "-f", help="Format.")] = Format.TXT,
+    server: ServerUrl = SERVER_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Print the transcript of a finished job."""
+    from dalston.cli.jobs import transcript
+
+    raise typer.Exit(transcript(_server(server, api_key), job, format=format.value))
+
+
 _Ids = Annotated[list[str], typer.Argument(metavar="ID...")]
 
 

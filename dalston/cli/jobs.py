@@ -134,6 +134,13 @@ def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.2f} s"
 
 
+def transcript(server: Server, job: str, *, format: str) -> ExitCode:
+    """Print the transcript of a finished job."""
+    with server.connect() as client:
+        console.say(client.export(job, format).rstrip("\n"))
+    return ExitCode.OK
+
+
 def watch(server: Server, jobs: Sequence[str]) -> ExitCode:
     """Follow jobs until all have finished; fails when one of them failed."""
     code = ExitCode.OK

@@ -20,6 +20,13 @@ OPERATOR = "operator"
 GATEWAY = "gateway"
 
 
+_WORKER_VARIABLES = frozenset(
+    {"PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "TMPDIR"}
+)
+_WORKER_PREFIXES = ("DALSTON_FETCH_", "DALSTON_MODELS_", "HF_", "CUDA_", "NVIDIA_")
+"""What workers get of the user's environment: as in a container, the rest is not theirs."""
+
+
 class NoNatsServer(Exception):
     """There is no nats-server to run."""
 
@@ -68,14 +75,11 @@ class Setup:
 
     def worker_environment(self) -> dict[str, str]:
         """Give what pods find in their environment beside what the operator gives them."""
-        chosen = (
-            "PATH",
-            "HOME",
-            "HF_HUB_OFFLINE",
-            "XDG_CACHE_HOME",
-            "DALSTON_MODELS_ALLOW_DOWNLOAD",
-        )
-        found = {name: os.environ[name] for name in chosen if name in os.environ}
+        found = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _WORKER_VARIABLES or name.startswith(_WORKER_PREFIXES)
+        }
         shared = self.environment()
         return {**found, **{name: shared[name] for name in (MARK, "DALSTON_MODELS_DIR")}}
 
