@@ -383,7 +383,7 @@ def _validate_definition(definition: JSON, old: JSON | None) -> list[FieldError]
             found.append(errors.required(path, "schemas are required"))
     if not found:
         try:
-            customkinds.kind_of(definition)
+            customkinds.check_rules(customkinds.kind_of(definition))
         except (ValueError, KeyError, re.error) as problem:
             detail = f"the definition cannot be compiled: {problem}"
             found.append(errors.invalid_value("spec.versions", "object", detail))

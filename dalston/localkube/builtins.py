@@ -73,9 +73,7 @@ def _compiled(message: str) -> CompiledSchema:
         return value
 
     status = next((f.type for f in builtin_types.fields(message) if f.name == "status"), "")
-    return CompiledSchema(
-        check=check, status=builtin_types.check_of(status) if status else None, rules=None
-    )
+    return CompiledSchema(check=check, status=builtin_types.check_of(status) if status else None)
 
 
 def _core() -> list[Kind]:

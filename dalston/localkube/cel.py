@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import cel
+from typing import TYPE_CHECKING, Any
 
 from dalston.localkube import celfunctions, formats
 from dalston.localkube.errors import FieldError
 from dalston.localkube.schema import Path, render
+
+if TYPE_CHECKING:
+    import cel
 
 MISSING: Any = object()
 """Stands for "no old value" where None would mean null."""
@@ -26,6 +27,17 @@ _KEYWORDS = frozenset(
 )
 _OLD_SELF = re.compile(r"\boldSelf\b")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def library() -> Any:
+    """The CEL library; imported late because it takes a good part of a start."""
+    import cel
+
+    return cel
+
+
+_FAILURES = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+"""What the library raises for an expression that cannot be evaluated."""
 
 View = Callable[[Any], Any]
 """Turns a JSON value into what CEL sees (numbers as doubles, times as timestamps, escaped names)."""
@@ -89,10 +101,10 @@ def _rule(declared: Mapping[str, Any], where: str) -> Rule:
     try:
         return Rule(
             source=source,
-            program=cel.compile(source),
+            program=library().compile(source),
             transition=bool(_OLD_SELF.search(source)),
             message=declared.get("message") or f"failed rule: {source.strip()}",
-            message_program=cel.compile(expression) if expression else None,
+            message_program=library().compile(expression) if expression else None,
             reason=declared.get("reason") or "FieldValueInvalid",
             field_path=declared.get("fieldPath") or "",
             functions={n: f for n, f in celfunctions.FUNCTIONS.items() if n in used},
@@ -155,7 +167,7 @@ def _evaluate_rules(
     functions: dict[str, Callable[..., Any]] = {}
     for rule in tree.rules:
         functions.update(rule.functions)
-    context = cel.Context(variables=variables, functions=functions)
+    context = library().Context(variables=variables, functions=functions)
     for rule in tree.rules:
         if rule.transition and old is MISSING:
             continue
@@ -179,12 +191,14 @@ def _broken(rule: Rule, context: cel.Context) -> str | None:
     try:
         if rule.program.execute(context) is True:
             return None
-    except (RuntimeError, TypeError, ValueError, OverflowError) as problem:
+    except KeyError as missing:
+        return f"no such key: {missing.args[0]} evaluating rule: {rule.message}"
+    except _FAILURES as problem:
         return f"{problem} evaluating rule: {rule.message}"
     if rule.message_program is not None:
         try:
             text = rule.message_program.execute(context)
-        except (RuntimeError, TypeError, ValueError, OverflowError):
+        except _FAILURES:
             # The documented fallback of messageExpression is the rule's own message.
             return rule.message
         if isinstance(text, str) and text.strip() and "\n" not in text:

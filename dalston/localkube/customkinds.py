@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from dalston.localkube import cel, jsonpath, schema
+from dalston.localkube import jsonpath, schema
 from dalston.localkube.registry import Column, CompiledSchema, Kind, Strategy, Version
 
 JSON = dict[str, Any]
@@ -41,6 +41,13 @@ def kind_of(definition: JSON) -> Kind:
         strategy=_STRATEGY,
         custom=True,
     )
+
+
+def check_rules(kind: Kind) -> None:
+    """Compiles all CEL rules of a kind. Raises ValueError for bad syntax."""
+    for version in kind.versions.values():
+        if version.schema is not None:
+            version.schema.rules  # noqa: B018  compiles them
 
 
 def _version(version: JSON) -> Version:
@@ -89,5 +96,5 @@ def compile_version(openapi: JSON) -> CompiledSchema:
     return CompiledSchema(
         check=schema.compile_schema(root),
         status=schema.compile_schema(status) if status else None,
-        rules=cel.compile_rules(root),
+        declared=root,
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from dalston.localkube import apply, builtins, customkinds, requests
+from dalston.localkube import apply, builtins, cel, customkinds, requests
 from dalston.localkube.faults import Faults
 from dalston.localkube.gc import Collector
 from dalston.localkube.handlers import Handlers
@@ -90,6 +90,7 @@ class LocalKube:
         except OSError:
             await self._close()
             raise
+        self._spawn(asyncio.to_thread(cel.library), "import of CEL")
         collector = Collector(self._objects)
         self._spawn(collector.run(), "garbage collector")
         for companion in self._companions:
@@ -113,9 +114,18 @@ class LocalKube:
         await self._store.close()
         os.close(self._lock)
 
+    @property
+    def data_dir(self) -> Path:
+        """Folder of the state file; companions keep theirs there too."""
+        return self._data_dir
+
     def serve_logs(self, source: LogSource) -> None:
         """Registers what answers `kubectl logs`."""
         self._subresources.log_source = source
+
+    def watch_count(self, resource: str) -> int:
+        """Open watches of a resource ("plural.group")."""
+        return len(self._store.collection(resource).hub.watchers())
 
     def write_kubeconfig(self, path: Path, *, namespace: str = "default") -> None:
         """Writes a kubeconfig for this control plane (mode 0600)."""

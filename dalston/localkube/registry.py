@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from dalston.localkube.cel import RuleTree
+from dalston.localkube.cel import RuleTree, compile_rules
 from dalston.localkube.errors import FieldError, GroupResource
 from dalston.localkube.schema import Check
 
@@ -26,13 +27,21 @@ class Column:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompiledSchema:
-    """A version's schema, ready to run: the whole object, its status alone, the CEL rules."""
+    """A version's schema, ready to run: the whole object, its status alone, the CEL rules.
+
+    Rules are compiled when first needed, so that a start does not wait for the CEL library.
+    """
 
     check: Check
     status: Check | None
-    rules: RuleTree | None
+    declared: JSON = field(default_factory=dict)
+
+    @cached_property
+    def rules(self) -> RuleTree | None:
+        """The compiled rules. Raises ValueError for bad syntax."""
+        return compile_rules(self.declared)
 
 
 @dataclass(frozen=True, slots=True)
