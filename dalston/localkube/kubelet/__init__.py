@@ -1,0 +1,26 @@
+"""The embedded kubelet: runs pods as processes on this machine.
+
+What it knows of a pod lies in the pod's folder, so that it may be killed at any instruction: the
+processes go on, and the next kubelet adopts them and learns how they ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dalston.localkube.controllers.connection import connect
+from dalston.localkube.kubelet.kubelet import Kubelet
+from dalston.localkube.kubelet.settings import KubeletSettings
+
+if TYPE_CHECKING:
+    from dalston.localkube.plane import LocalKube
+
+__all__ = ["Kubelet", "KubeletSettings", "run"]
+
+
+async def run(kube: LocalKube, settings: KubeletSettings | None = None) -> None:
+    """Run the pods of a control plane until cancelled."""
+    async with connect(kube.url, kube.token) as client:
+        kubelet = Kubelet(client, folder=kube.data_dir, settings=settings or KubeletSettings())
+        kube.serve_logs(kubelet.read_log)
+        await kubelet.run()
