@@ -20,7 +20,8 @@ from dalston.resources.transcription_job import ExecutionMode, TranscriptionJob
 from dalston_operator import metrics
 from dalston_operator.jobs import requests
 from dalston_operator.jobs.dedicated import DedicatedWorkers
-from dalston_operator.jobs.reconcile import Decision, Observed, RetryPolicy, reconcile
+from dalston_operator.jobs.folding import RetryPolicy
+from dalston_operator.jobs.reconcile import Decision, Observed, reconcile
 from dalston_operator.jobs.recovery import Recovery
 from dalston_operator.patches import merge_patch
 from dalston_operator.settings import OperatorSettings

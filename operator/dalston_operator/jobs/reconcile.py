@@ -5,19 +5,18 @@ stage not at all, and an event counts only for the attempt that is in force. So 
 twice, late or in any order, and a reconcile that is repeated after a crash decides the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dalston.pipeline.plan import PlanRejected, plan
-from dalston.pipeline.stages import FAN_OUT, NEEDS
-from dalston.pipeline.tasks import ErrorKind, EventType, StageSummary, TaskEvent, TaskRequest
+from dalston.pipeline.stages import NEEDS
+from dalston.pipeline.tasks import TaskEvent, TaskRequest
 from dalston.resources.engine import Engine
 from dalston.resources.meta import RETRY_ANNOTATION
 from dalston.resources.reasons import JobReason
 from dalston.resources.stages import Stage
 from dalston.resources.transcription_job import (
-    MAX_PARTS,
     FailureStatus,
     JobPhase,
     PartState,
@@ -26,26 +25,13 @@ from dalston.resources.transcription_job import (
     StageStatus,
     TranscriptionJob,
     TranscriptionJobStatus,
-    TranscriptStatus,
 )
 from dalston_operator.jobs import requests
 from dalston_operator.jobs.conditions import describe
+from dalston_operator.jobs.folding import ENDED, MESSAGE_LENGTH, RetryPolicy, find_stage, fold
 
+_TOKEN_LENGTH = 256
 _DONE = (StageState.SUCCEEDED, StageState.SKIPPED)
-_ENDED = (StageState.SUCCEEDED, StageState.SKIPPED, StageState.FAILED, StageState.CANCELLED)
-_MESSAGE_LENGTH = 4000
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often the infrastructure may fail at one task, and how long to wait in between."""
-
-    max_attempts: int = 3
-    backoff_seconds: float = 2.0
-
-    def delay(self, attempt: int) -> timedelta:
-        """Give the pause after that attempt, counted from 0."""
-        return timedelta(seconds=self.backoff_seconds * 2**attempt)
 
 
 @dataclass(frozen=True)
@@ -77,27 +63,41 @@ def reconcile(observed: Observed) -> Decision:
     if status.phase is not None and status.phase.finished:
         if not _retry_asked(job):
             return Decision(status)
-        _reset(status, job.metadata.annotations[RETRY_ANNOTATION], now)
+        _reset(status, observed)
     if status.accepted_at is None and not _accept(status, observed):
         return Decision(describe(job, status, now), stop=True)
-    _fold(status, observed)
-    ended = _end(status, job, now)
-    if ended:
-        return Decision(describe(job, status, now), stop=True)
-    publish = _advance(status, observed)
+    publish: list[TaskRequest] = []
+    events = observed.events
+    while True:
+        early = fold(status, events, retry=observed.retry, now=now)
+        if _end(status, job, now):
+            return Decision(describe(job, status, now), stop=True)
+        published = _advance(status, observed)
+        publish.extend(published)
+        if not early or not published:
+            break
+        # After a crash, news of tasks that the status forgot comes before they are published again.
+        events = early
     wake_at = _next_time(status, job)
-    return Decision(describe(job, status, now), publish=publish, wake_at=wake_at)
+    return Decision(describe(job, status, now), publish=tuple(publish), wake_at=wake_at)
+
+
+def retry_token(annotations: Mapping[str, str]) -> str | None:
+    """Give the retry that is asked for, cut to what the status can hold."""
+    wanted = annotations.get(RETRY_ANNOTATION)
+    return wanted[:_TOKEN_LENGTH] if wanted is not None else None
 
 
 def _retry_asked(job: TranscriptionJob) -> bool:
-    wanted = job.metadata.annotations.get(RETRY_ANNOTATION)
+    wanted = retry_token(job.metadata.annotations)
     failed = job.status.phase in (JobPhase.FAILED, JobPhase.CANCELLED)
     return failed and wanted is not None and wanted != job.status.retry and not job.spec.cancel
 
 
-def _reset(status: TranscriptionJobStatus, token: str, now: datetime) -> None:
+def _reset(status: TranscriptionJobStatus, observed: Observed) -> None:
     """Put what failed back to its start; results that are there stay in use."""
-    status.retry = token
+    now = observed.now
+    status.retry = retry_token(observed.job.metadata.annotations)
     status.failure = None
     status.finished_at = None
     status.phase = JobPhase.PENDING
@@ -112,6 +112,7 @@ def _reset(status: TranscriptionJobStatus, token: str, now: datetime) -> None:
                 part.retry_at = None
                 if part.state != PartState.PENDING:
                     part.state = PartState.BACKOFF
+                    part.attempt = observed.retry.end_of_round(part.attempt)
         published = any(part.state != PartState.PENDING for part in stage.parts)
         stage.state = StageState.QUEUED if published else StageState.PENDING
 
@@ -124,7 +125,7 @@ def _accept(status: TranscriptionJobStatus, observed: Observed) -> bool:
         status.phase = JobPhase.FAILED
         status.finished_at = observed.now
         status.failure = FailureStatus(
-            code=rejected.reason, message=rejected.message[:_MESSAGE_LENGTH], input_fault=True
+            code=rejected.reason, message=rejected.message[:MESSAGE_LENGTH], input_fault=True
         )
         return False
     status.accepted_at = observed.now
@@ -140,113 +141,6 @@ def _accept(status: TranscriptionJobStatus, observed: Observed) -> bool:
         for stage in planned.stages
     ]
     return True
-
-
-def _fold(status: TranscriptionJobStatus, observed: Observed) -> None:
-    for event in observed.events:
-        stage = find_stage(status, event.stage)
-        if stage is None or stage.state in _ENDED:
-            continue
-        part = next((part for part in stage.parts if part.index == event.part), None)
-        if part is None or part.attempt != event.attempt:
-            continue
-        if part.state not in (PartState.QUEUED, PartState.RUNNING):
-            continue
-        _apply(status, stage, part, event, observed)
-
-
-def _apply(
-    status: TranscriptionJobStatus,
-    stage: StageStatus,
-    part: PartStatus,
-    event: TaskEvent,
-    observed: Observed,
-) -> None:
-    if event.type == EventType.STARTED:
-        part.state = PartState.RUNNING
-        stage.state = StageState.RUNNING
-        stage.started_at = stage.started_at or event.at
-        return
-    stage.queue_seconds = _sum(stage.queue_seconds, event.queue_seconds)
-    stage.run_seconds = _sum(stage.run_seconds, event.run_seconds)
-    if event.type == EventType.SUCCEEDED:
-        _succeed(status, stage, part, event)
-    else:
-        _fail(status, stage, part, event, observed)
-
-
-def _succeed(
-    status: TranscriptionJobStatus, stage: StageStatus, part: PartStatus, event: TaskEvent
-) -> None:
-    part.state = PartState.SUCCEEDED
-    stage.started_at = stage.started_at or event.at - timedelta(seconds=event.run_seconds or 0)
-    stage.parts_done = sum(part.state == PartState.SUCCEEDED for part in stage.parts)
-    summary = event.summary or StageSummary()
-    for warning in summary.warnings:
-        if warning not in status.warnings and len(status.warnings) < 64:
-            status.warnings.append(warning[:1024])
-    if stage.name == Stage.PREPARE:
-        _fan_out(status, summary)
-    if stage.name == Stage.MERGE and summary.transcript:
-        status.transcript = TranscriptStatus(
-            artifact=summary.transcript,
-            language=summary.language,
-            words=summary.words,
-            speakers=summary.speakers,
-        )
-    if stage.parts_done == len(stage.parts):
-        stage.state = StageState.SUCCEEDED
-        stage.finished_at = event.at
-
-
-def _fan_out(status: TranscriptionJobStatus, summary: StageSummary) -> None:
-    """Lay out the tasks of the stages that work part by part."""
-    status.duration_seconds = summary.duration_seconds
-    for stage in status.stages:
-        if stage.name in FAN_OUT and stage.state == StageState.PENDING:
-            stage.parts = [
-                PartStatus(index=index, seconds=round(seconds, 3))
-                for index, seconds in enumerate(summary.parts[:MAX_PARTS])
-            ]
-            stage.parts_total = len(stage.parts)
-
-
-def _fail(
-    status: TranscriptionJobStatus,
-    stage: StageStatus,
-    part: PartStatus,
-    event: TaskEvent,
-    observed: Observed,
-) -> None:
-    error = event.error
-    text = error.message[:_MESSAGE_LENGTH] if error else ""
-    code = error.code if error else "DeadLettered"
-    retryable = (
-        event.type == EventType.FAILED
-        and error is not None
-        and error.kind == ErrorKind.INFRASTRUCTURE
-        and part.attempt + 1 < observed.retry.max_attempts
-    )
-    if retryable:
-        part.state = PartState.BACKOFF
-        part.retry_at = observed.now + observed.retry.delay(part.attempt)
-        stage.message = f"attempt {part.attempt} of part {part.index} failed: {code}: {text}"
-        return
-    part.state = PartState.FAILED
-    stage.state = StageState.FAILED
-    stage.finished_at = event.at
-    if event.type == EventType.DEAD:
-        text = text or (
-            f"part {part.index} was delivered as often as allowed without a result; "
-            "its workers were killed or hung"
-        )
-    stage.message = f"{code}: {text}"[:_MESSAGE_LENGTH]
-    status.failure = FailureStatus(
-        stage=stage.name,
-        code=code[:64],
-        message=text,
-        input_fault=error is not None and error.kind == ErrorKind.INPUT,
-    )
 
 
 def _end(status: TranscriptionJobStatus, job: TranscriptionJob, now: datetime) -> bool:
@@ -270,7 +164,7 @@ def _end(status: TranscriptionJobStatus, job: TranscriptionJob, now: datetime) -
         return False
     status.finished_at = now
     for stage in status.stages:
-        if stage.state not in _ENDED:
+        if stage.state not in ENDED:
             stage.state = StageState.CANCELLED
     return True
 
@@ -335,20 +229,9 @@ def _next_time(status: TranscriptionJobStatus, job: TranscriptionJob) -> datetim
         part.retry_at
         for stage in status.stages
         for part in stage.parts
-        if part.retry_at is not None
+        if part.retry_at is not None and not job.spec.suspend
     ]
     deadline = _deadline(status, job)
     if deadline is not None:
         times.append(deadline)
     return min(times, default=None)
-
-
-def find_stage(status: TranscriptionJobStatus, name: Stage) -> StageStatus | None:
-    """Give the status of a stage, or None before the job is planned."""
-    return next((stage for stage in status.stages if stage.name == name), None)
-
-
-def _sum(left: float | None, right: float | None) -> float | None:
-    if right is None:
-        return left
-    return round((left or 0.0) + max(right, 0.0), 3)
