@@ -310,8 +310,11 @@ class Execution:
         return Outcome.INPUT_ERROR if by_input else Outcome.FAILED
 
     async def _abandon(self) -> Outcome:
-        """Leave the task to whom it belongs now; writes nothing."""
+        """Leave the task to whom it belongs now, and nothing of ours in the store."""
         reason = self.reason
+        if self._storing and self._claim is not None:
+            folder = keys.result_folder(self._request.id, self._claim.revision)
+            await self._settle(self._place.store.delete_folder(folder))
         if reason is Stop.CANCELLED and self._claim is not None:
             try:
                 found = await self._place.bus.claims.get(self._request.id)
@@ -353,7 +356,7 @@ class Execution:
         """Do what may fail: without it the task is delivered once more, or a file stays a while."""
         try:
             await call
-        except (BusUnavailable, StoreUnavailable) as error:
+        except (BusUnavailable, StoreUnavailable, ArtifactNotFound) as error:
             logger.warning("left undone: %s", error)
 
     def _run_seconds(self) -> float:
