@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -90,11 +91,11 @@ class LocalKube:
         except OSError:
             await self._close()
             raise
-        self._spawn(asyncio.to_thread(cel.library), "import of CEL")
+        self._spawn(_import_cel, "import of CEL")
         collector = Collector(self._objects)
-        self._spawn(collector.run(), "garbage collector")
+        self._collection = self._spawn(collector.run, "garbage collector")
         for companion in self._companions:
-            self._spawn(companion(self), getattr(companion, "__module__", "companion"))
+            self._spawn(partial(companion, self), getattr(companion, "__module__", "companion"))
 
     async def stop(self) -> None:
         """Cancels the companions, ends all connections, closes the store."""
@@ -127,21 +128,27 @@ class LocalKube:
         """Open watches of a resource ("plural.group")."""
         return len(self._store.collection(resource).hub.watchers())
 
+    def pause_collection(self) -> None:
+        """Stops garbage collection until the next start, as a crash in its midst would (tests)."""
+        self._collection.cancel()
+
     def write_kubeconfig(self, path: Path, *, namespace: str = "default") -> None:
         """Writes a kubeconfig for this control plane (mode 0600)."""
         write_kubeconfig(path, url=self.url, token=self.token, namespace=namespace)
 
-    def _spawn(self, work: Any, name: str) -> None:
+    def _spawn(self, work: Callable[[], Awaitable[None]], name: str) -> asyncio.Task[None]:
         async def run() -> None:
             try:
-                await work
+                await work()
             except asyncio.CancelledError:
                 raise
             except Exception:
                 _LOG.exception("%s ended", name)
                 raise
 
-        self._tasks.append(asyncio.create_task(run(), name=name))
+        task = asyncio.create_task(run(), name=name)
+        self._tasks.append(task)
+        return task
 
     async def _listen(self) -> None:
         api = Api(
@@ -193,6 +200,11 @@ class LocalKube:
             if self._store.collection("namespaces").get("", name) is None:
                 namespace = {"metadata": {"name": name}}
                 self._objects.create(target, namespace, WriteOptions(manager="localkube"))
+
+
+async def _import_cel() -> None:
+    """Imports the CEL library before the first object needs it."""
+    await asyncio.to_thread(cel.library)
 
 
 def _generation(definition: JSON) -> Any:

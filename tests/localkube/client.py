@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,11 @@ class Stream:
         events = [await self.next() for _ in range(count)]
         return [(event["type"], event["object"]["metadata"].get("name", "")) for event in events]
 
+    async def drain(self) -> None:
+        """Reads until the stream ends, which raises."""
+        while True:
+            await self.next()
+
     def close(self) -> None:
         self._response.close()
 
@@ -78,14 +84,13 @@ class Client:
         async with self.session.request(
             method,
             self.kube.url + path,
-            data=orjson.dumps(body) if body is not None else None,
+            data=io.BytesIO(orjson.dumps(body)) if body is not None else None,
             headers=headers,
             params={key: str(value) for key, value in query.items()},
         ) as response:
             raw = await response.read()
             parsed = orjson.loads(raw) if response.content_type == "application/json" else {}
-            headers = {key: value for key, value in response.headers.items()}
-            return Answer(response.status, parsed, headers)
+            return Answer(response.status, parsed, dict(response.headers))
 
     async def get(self, path: str, **query: Any) -> Answer:
         return await self.request("GET", path, **query)

@@ -28,9 +28,7 @@ async def test_revisions_grow_with_every_write(client: Client) -> None:
 
 async def test_generate_name_appends_a_suffix(client: Client) -> None:
     body = {"metadata": {"generateName": "job-"}}
-    names = {
-        (await client.post(CONFIG_MAPS, body)).body["metadata"]["name"] for _ in range(3)
-    }
+    names = {(await client.post(CONFIG_MAPS, body)).body["metadata"]["name"] for _ in range(3)}
     assert len(names) == 3
     assert all(name.startswith("job-") and len(name) == 9 for name in names)
 
@@ -99,7 +97,9 @@ async def test_generation_follows_the_spec_alone(widgets: Client) -> None:
     labelled = await widgets.merge(path, {"metadata": {"labels": {"a": "b"}}})
     reported = await widgets.merge(f"{path}/status", {"status": {"phase": "x"}})
     changed = await widgets.merge(path, {"spec": {"size": 5}})
-    generations = [answer.body["metadata"]["generation"] for answer in (labelled, reported, changed)]
+    generations = [
+        answer.body["metadata"]["generation"] for answer in (labelled, reported, changed)
+    ]
     assert generations == [1, 1, 2]
 
 
@@ -107,7 +107,9 @@ async def test_status_is_split_from_the_rest(widgets: Client) -> None:
     path = f"{WIDGETS}/w"
     created = await widgets.post(WIDGETS, {**widget(), "status": {"phase": "early"}})
     main = await widgets.merge(path, {"spec": {"size": 5}, "status": {"phase": "no"}})
-    status = await widgets.merge(f"{path}/status", {"spec": {"size": 9}, "status": {"phase": "yes"}})
+    status = await widgets.merge(
+        f"{path}/status", {"spec": {"size": 9}, "status": {"phase": "yes"}}
+    )
     assert "status" not in created.body
     assert "status" not in main.body
     assert (status.body["spec"]["size"], status.body["status"]) == (5, {"phase": "yes"})

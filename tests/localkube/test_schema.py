@@ -90,7 +90,9 @@ def check(**spec: Any) -> tuple[Any, Findings]:
         ),
     ],
 )
-def test_violation_is_worded_as_the_api_server_words_it(spec: dict[str, Any], expected: str) -> None:
+def test_violation_is_worded_as_the_api_server_words_it(
+    spec: dict[str, Any], expected: str
+) -> None:
     _, found = check(**spec)
     assert [str(error) for error in found.errors] == [expected]
 

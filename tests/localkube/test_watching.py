@@ -124,15 +124,14 @@ async def test_watcher_that_does_not_read_is_dropped(
 ) -> None:
     monkeypatch.setattr(watch, "MAX_PENDING_BYTES", 100_000)
     stream = await client.watch(MAPS)
+    for number in range(200):
+        if client.kube.watch_count("configmaps") == 0:
+            break
+        body = {"metadata": {"name": f"m{number}"}, "data": {"a": "x" * 500_000}}
+        assert (await client.post(MAPS, body)).status == 201
+    assert client.kube.watch_count("configmaps") == 0
     with pytest.raises((EOFError, aiohttp.ClientError, ValueError)):
-        for number in range(200):
-            body = {"metadata": {"name": f"m{number}"}, "data": {"a": "x" * 500_000}}
-            assert (await client.post(MAPS, body)).status == 201
-            if client.kube.watch_count("configmaps") == 0:
-                break
-        assert client.kube.watch_count("configmaps") == 0
-        while True:
-            await stream.next()
+        await stream.drain()
 
 
 async def test_deleted_event_carries_the_revision_of_the_deletion(client: Client) -> None:
