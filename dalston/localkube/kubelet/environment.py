@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from dalston.localkube.kubelet.status import ADDRESS
+from dalston.localkube.kubelet.status import ADDRESS, pod_address
 from dalston.localkube.quantities import parse_quantity
 
 JSON = dict[str, Any]
@@ -55,8 +55,8 @@ def field_value(pod: JSON, path: str) -> str:
         "metadata.uid": meta["uid"],
         "spec.nodeName": pod["spec"].get("nodeName", ""),
         "spec.serviceAccountName": pod["spec"].get("serviceAccountName", ""),
-        "status.podIP": ADDRESS,
-        "status.podIPs": ADDRESS,
+        "status.podIP": pod_address(pod),
+        "status.podIPs": pod_address(pod),
         "status.hostIP": ADDRESS,
         "status.hostIPs": ADDRESS,
     }

@@ -16,7 +16,7 @@ from dalston.localkube.controllers.times import seconds_of
 from dalston.localkube.kubelet.container import Container
 from dalston.localkube.kubelet.context import PodContext
 from dalston.localkube.kubelet.environment import ConfigError
-from dalston.localkube.kubelet.status import PodView, status_of
+from dalston.localkube.kubelet.status import PodView, pod_address, status_of
 from dalston.localkube.kubelet.volumes import prepare_volumes
 
 JSON = dict[str, Any]
@@ -174,6 +174,7 @@ class Pod:
 
     def _view(self) -> PodView:
         return PodView(
+            address=pod_address(self._context.pod),
             inits=[container.view() for container in self._inits],
             containers=[container.view() for container in self._apps],
             restart_policy=self._context.restart_policy,

@@ -14,7 +14,7 @@ from dalston.localkube.kubelet.context import PodContext
 from dalston.localkube.kubelet.environment import ConfigError
 from dalston.localkube.kubelet.images import ImageMissing
 from dalston.localkube.kubelet.runs import command_of
-from dalston.localkube.kubelet.status import ADDRESS
+from dalston.localkube.kubelet.status import pod_address
 
 if TYPE_CHECKING:
     from dalston.localkube.kubelet.container import Container
@@ -118,7 +118,7 @@ class Probes:
         return f"unsupported probe: {', '.join(sorted(probe))}"
 
     async def _http(self, action: JSON) -> str | None:
-        host = action.get("host") or ADDRESS
+        host = action.get("host") or pod_address(self._context.pod)
         path = str(action.get("path") or "/").lstrip("/")
         scheme = str(action.get("scheme") or "HTTP").lower()
         url = f"{scheme}://{host}:{self._port(action['port'])}/{path}"
@@ -131,7 +131,7 @@ class Probes:
             return f"HTTP probe failed with statuscode: {answer.status}"
 
     async def _tcp(self, action: JSON) -> str | None:
-        host = action.get("host") or ADDRESS
+        host = action.get("host") or pod_address(self._context.pod)
         _, writer = await asyncio.open_connection(host, self._port(action["port"]))
         writer.close()
         with contextlib.suppress(OSError):

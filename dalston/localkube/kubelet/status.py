@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,19 @@ from dalston.localkube.kubelet.process import Exit
 JSON = dict[str, Any]
 
 ADDRESS = "127.0.0.1"
-"""Pod and host address: pods share the machine's network."""
+"""Address of the node."""
+
+
+def pod_address(pod: JSON) -> str:
+    """Give the pod's own address: pods share the machine's network, but not one address of it.
+
+    All of 127.0.0.0/8 is loopback on Linux, so that pods that listen on their own address may use the
+    same port, as on a cluster. 127.0.0.0/16 is left to the machine.
+    """
+    if pod["spec"].get("hostNetwork"):
+        return ADDRESS
+    first, second, third = hashlib.sha256(pod["metadata"]["uid"].encode()).digest()[:3]
+    return f"127.{1 + first % 254}.{second}.{1 + third % 254}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +58,7 @@ class PodView:
     inits: Sequence[ContainerView]
     containers: Sequence[ContainerView]
     restart_policy: str
+    address: str = ADDRESS
     ended: bool = False
     """Nothing of it will ever run again."""
     reason: str = ""
@@ -72,8 +86,8 @@ def status_of(view: PodView, before: JSON, *, now: float) -> JSON:
     status: JSON = {
         "phase": phase,
         "hostIP": ADDRESS,
-        "podIP": ADDRESS,
-        "podIPs": [{"ip": ADDRESS}],
+        "podIP": view.address,
+        "podIPs": [{"ip": view.address}],
         "hostIPs": [{"ip": ADDRESS}],
         "startTime": before.get("startTime") or stamp(view.node_start),
         "qosClass": before.get("qosClass", "BestEffort"),
