@@ -25,8 +25,9 @@ def page() -> str:
 def openapi() -> JSON:
     """The OpenAPI document of the gateway."""
     from dalston_gateway.app import create_app
+    from dalston_gateway.settings import GatewaySettings
 
-    document: JSON = create_app().openapi()
+    document: JSON = create_app(GatewaySettings()).openapi()
     return document
 
 

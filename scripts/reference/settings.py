@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import socket
 import textwrap
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +18,7 @@ _PACKAGES = {
     "All parts": ("dalston.kube", "dalston.bus", "dalston.artifacts"),
     "Gateway": ("dalston_gateway",),
     "Operator": ("dalston_operator",),
-    "Workers": ("dalston.engine_sdk",),
+    "Workers": ("dalston.engine_sdk", "dalston.fetch"),
     "Embedded control plane": ("dalston.localkube",),
 }
 
@@ -75,7 +76,10 @@ def _class(settings: type[BaseSettings]) -> str:
 
 def _default(field: Any) -> str:
     if field.default_factory is not None:
-        return code(str(field.default_factory())) if field.default_factory() else ""
+        made = field.default_factory()
+        if made == socket.gethostname():
+            return "host name"
+        return code(str(made)) if made else ""
     if field.default is PydanticUndefined:
         return "required"
     return "" if field.default in (None, "") else code(str(field.default))

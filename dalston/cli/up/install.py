@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from dalston.kube import KubeClient, KubeSettings
+from dalston.kube import ApiUnavailable, Gone, KubeClient, KubeSettings
 from dalston.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, ENGINES
 from dalston.resources import ConditionStatus, Engine
 from dalston.resources.conditions import find_condition
@@ -31,37 +32,57 @@ async def apply_engines(settings: KubeSettings, manifests: Iterable[JSON]) -> No
             await kube.apply(ENGINES, meta["name"], manifest, namespace=namespace)
 
 
-async def await_warm(settings: KubeSettings, names: Sequence[str]) -> Mapping[str, str]:
-    """Wait until each of these engines has a ready worker, or is known to fail.
+async def forget_workers(settings: KubeSettings) -> None:
+    """Take back what an earlier run said of workers: when none runs yet, none is ready."""
+    async with await KubeClient.connect(settings) as kube:
+        items, _ = await kube.list(ENGINES, namespace=settings.namespace)
+        for item in items:
+            if "status" in item:
+                await kube.patch(
+                    ENGINES,
+                    item["metadata"]["name"],
+                    {"status": {"workers": 0, "ready": 0, "failing": ""}},
+                    namespace=settings.namespace,
+                    sub="status",
+                )
 
-    Gives the engines that fail, with the reason.
+
+async def await_warm(
+    settings: KubeSettings, names: Sequence[str], *, on_failing: Callable[[str, str], None]
+) -> None:
+    """Wait until each of these engines has a ready worker.
+
+    Meanwhile `on_failing(name, reason)` is called once for each engine that turns out to fail.
     """
     waiting = set(names)
-    failing: dict[str, str] = {}
+    told: set[str] = set()
     async with await KubeClient.connect(settings) as kube:
-        while True:
+        while waiting:
             items, version = await kube.list(ENGINES, namespace=settings.namespace)
             for item in items:
-                _observe(item, waiting, failing)
-            if not waiting - failing.keys():
-                return failing
-            async for kind, item in kube.watch(
-                ENGINES, namespace=settings.namespace, since=version
-            ):
-                if kind in ("ADDED", "MODIFIED"):
-                    _observe(item, waiting, failing)
-                if not waiting - failing.keys():
-                    return failing
+                _observe(item, waiting, told, on_failing)
+            if not waiting:
+                return
+            with suppress(ApiUnavailable, Gone):  # listed anew
+                async for kind, item in kube.watch(
+                    ENGINES, namespace=settings.namespace, since=version
+                ):
+                    if kind in ("ADDED", "MODIFIED"):
+                        _observe(item, waiting, told, on_failing)
+                    if not waiting:
+                        return
 
 
-def _observe(item: JSON, waiting: set[str], failing: dict[str, str]) -> None:
+def _observe(
+    item: JSON, waiting: set[str], told: set[str], on_failing: Callable[[str, str], None]
+) -> None:
     engine = Engine.model_validate(item)
     name = engine.metadata.name
     if name not in waiting:
         return
     ready = find_condition(engine.status.conditions, EngineCondition.READY)
-    if engine.status.ready > 0 and ready is not None and ready.status == ConditionStatus.TRUE:
+    if engine.status.ready and ready and ready.status == ConditionStatus.TRUE:
         waiting.discard(name)
-        failing.pop(name, None)
-    elif engine.status.failing:
-        failing[name] = engine.status.failing
+    elif engine.status.failing and name not in told:
+        told.add(name)
+        on_failing(name, engine.status.failing)

@@ -78,6 +78,7 @@ class Supervisor:
 
         await self._keepers[parts.LOCALKUBE].ready(_START_SECONDS)
         await install.apply_crds(self._kube(), crds)
+        await install.forget_workers(self._kube())
         await self._keepers[parts.NATS].ready(_START_SECONDS)
         self._start(parts.operator(setup))
         self._start(parts.gateway(setup))
@@ -93,12 +94,12 @@ class Supervisor:
     async def _report_warm(self) -> None:
         from dalston.cli.up import install
 
+        def failing(name: str, reason: str) -> None:
+            self._say(f"engine {name} has no worker yet: {reason}")
+
         names = [engine.name for engine in self._plan.engines]
-        failing = await install.await_warm(self._kube(), names)
-        for name, reason in failing.items():
-            self._say(f"engine {name} has no worker: {reason}")
-        if warm := [name for name in names if name not in failing]:
-            self._say(f"engines warm after {self._elapsed()}: {', '.join(warm)}")
+        await install.await_warm(self._kube(), names, on_failing=failing)
+        self._say(f"engines warm after {self._elapsed()}: {', '.join(names)}")
 
     async def _keep_up(self) -> None:
         """Return never; raises PartFailed, or what went wrong while waiting for the workers."""
