@@ -15,8 +15,9 @@ import orjson
 
 from dalston.localkube import builtin_types, errors, fieldsets, metadata
 from dalston.localkube.fieldsets import MISSING, Path
-from dalston.localkube.objects import Objects, Target, WriteOptions
+from dalston.localkube.objects import Objects
 from dalston.localkube.registry import Version
+from dalston.localkube.targets import Target, WriteOptions
 
 JSON = dict[str, Any]
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from dalston.localkube import builtin_columns, builtin_rules, builtin_types, event_versions
+from dalston.localkube import (
+    builtin_columns,
+    builtin_rules,
+    builtin_types,
+    definition_rules,
+    event_versions,
+    pod_rules,
+)
 from dalston.localkube.registry import Column, CompiledSchema, Kind, Strategy, Version
 from dalston.localkube.schema import Findings, Path
 
@@ -97,7 +104,7 @@ def _core() -> list[Kind]:
             categories="all",
             selectable="spec.nodeName status.phase spec.restartPolicy spec.serviceAccountName "
             "spec.schedulerName status.podIP status.nominatedNodeName",
-            strategy=builtin_rules.POD,
+            strategy=pod_rules.POD,
             columns=columns.POD,
         ),
         _kind(
@@ -114,6 +121,12 @@ def _core() -> list[Kind]:
             strategy=builtin_rules.CONFIG_MAP,
             columns=columns.CONFIG_MAP,
         ),
+    ]
+
+
+def _core_services() -> list[Kind]:
+    columns = builtin_columns
+    return [
         _kind("", "ServiceAccount", short="sa", columns=columns.SERVICE_ACCOUNT),
         _kind(
             "",
@@ -197,7 +210,7 @@ def _others() -> list[Kind]:
             namespaced=False,
             status=True,
             categories="api-extensions",
-            strategy=builtin_rules.CUSTOM_RESOURCE_DEFINITION,
+            strategy=definition_rules.CUSTOM_RESOURCE_DEFINITION,
             columns=columns.CUSTOM_RESOURCE_DEFINITION,
         ),
         _kind(
@@ -231,4 +244,4 @@ def _events() -> list[Kind]:
 
 def kinds() -> list[Kind]:
     """All built-in kinds."""
-    return [*_core(), *_workloads(), *_others(), *_events()]
+    return [*_core(), *_core_services(), *_workloads(), *_others(), *_events()]

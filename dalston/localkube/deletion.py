@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dalston.localkube import customkinds, errors
-from dalston.localkube.objects import Objects, Target, may_go
+from dalston.localkube.objects import Objects, may_go
 from dalston.localkube.registry import Kind
 from dalston.localkube.storage import Record
+from dalston.localkube.targets import Target
 
 JSON = dict[str, Any]
 

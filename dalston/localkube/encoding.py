@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 
 from dalston.localkube import tables
-from dalston.localkube.objects import Objects, Target
+from dalston.localkube.objects import Objects
 from dalston.localkube.storage import Record
+from dalston.localkube.targets import Target
 from dalston.localkube.watch import Encode
 
 JSON = dict[str, Any]

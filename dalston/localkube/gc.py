@@ -14,9 +14,10 @@ from typing import Any
 from dalston.localkube import customkinds, deletion
 from dalston.localkube.deletion import DEFINITION_CLEANUP, FOREGROUND, ORPHAN, DeleteOptions
 from dalston.localkube.errors import ApiError
-from dalston.localkube.objects import Objects, Target
+from dalston.localkube.objects import Objects
 from dalston.localkube.registry import Kind
 from dalston.localkube.storage import Record
+from dalston.localkube.targets import Target
 from dalston.localkube.watch import Event, EventType
 
 JSON = dict[str, Any]

@@ -9,9 +9,10 @@ from aiohttp import web
 
 from dalston.localkube import apply, deletion, encoding, errors, listing, patches, requests
 from dalston.localkube.encoding import Encoder
-from dalston.localkube.objects import Objects, Target
+from dalston.localkube.objects import Objects
 from dalston.localkube.registry import Registry
 from dalston.localkube.subresources import Subresources
+from dalston.localkube.targets import Target
 
 JSON = dict[str, Any]
 

@@ -17,8 +17,9 @@ from multidict import MultiMapping
 
 from dalston.localkube import errors, selectors
 from dalston.localkube.encoding import Encoder
-from dalston.localkube.objects import Objects, Target
+from dalston.localkube.objects import Objects
 from dalston.localkube.storage import Collection, Record
+from dalston.localkube.targets import Target
 from dalston.localkube.watch import Encode, Hub, Matches, Watcher, frame
 
 JSON = dict[str, Any]
@@ -155,6 +156,11 @@ def open_watch(
     matches = build_filter(target, query)
     wanted = _integer(query, "resourceVersion")
     streaming = query.get("sendInitialEvents") == "true"
+    if wanted > objects.store.revision:
+        raise errors.expired(
+            f"resource version {wanted} is ahead of the current {objects.store.revision}: it is of "
+            "another history"
+        )
     if wanted and not streaming:
         return collection.hub.subscribe(since=wanted, matches=matches, encode=encode)
     current = objects.store.revision

@@ -22,6 +22,7 @@ _LABEL_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 _IS_LABEL_VALUE = re.compile(rf"{_LABEL_VALUE}\Z")
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _IS_QUALIFIED = re.compile(rf"{_QUALIFIED}\Z")
+_ANNOTATION_BYTES = 256 * 1024
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 _FIELDS = frozenset(
@@ -104,8 +105,11 @@ def validate(kind: Kind, metadata: JSON) -> list[FieldError]:
     for key, value in (metadata.get("labels") or {}).items():
         found.extend(_key("metadata.labels", key))
         found.extend(_label_value(value))
-    for key in metadata.get("annotations") or {}:
+    annotations = metadata.get("annotations") or {}
+    for key in annotations:
         found.extend(_key("metadata.annotations", key.lower()))
+    if sum(len(key) + len(value) for key, value in annotations.items()) > _ANNOTATION_BYTES:
+        found.append(errors.too_long("metadata.annotations", _ANNOTATION_BYTES))
     found.extend(_owners(metadata.get("ownerReferences") or []))
     return found
 

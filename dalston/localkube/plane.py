@@ -14,17 +14,18 @@ from typing import Any
 
 from aiohttp import web
 
-from dalston.localkube import apply, builtins, cel, customkinds, requests
+from dalston.localkube import apply, builtins, cel, customkinds, expiry, requests
 from dalston.localkube.faults import Faults
 from dalston.localkube.gc import Collector
 from dalston.localkube.handlers import Handlers
 from dalston.localkube.kubeconfig import write_kubeconfig
-from dalston.localkube.objects import Objects, Target, WriteOptions
+from dalston.localkube.objects import Objects
 from dalston.localkube.openapi import OpenApi
 from dalston.localkube.registry import Registry
 from dalston.localkube.server import Api
 from dalston.localkube.storage import Store, lock_folder
 from dalston.localkube.subresources import LogSource, Subresources
+from dalston.localkube.targets import Target, WriteOptions
 from dalston.localkube.watch import Event, EventType
 
 JSON = dict[str, Any]
@@ -92,6 +93,7 @@ class LocalKube:
             await self._close()
             raise
         self._spawn(_import_cel, "import of CEL")
+        self._spawn(partial(expiry.run, self._store), "expiry of events")
         collector = Collector(self._objects)
         self._collection = self._spawn(collector.run, "garbage collector")
         for companion in self._companions:
@@ -123,6 +125,10 @@ class LocalKube:
     def serve_logs(self, source: LogSource) -> None:
         """Registers what answers `kubectl logs`."""
         self._subresources.log_source = source
+
+    def expire_events(self) -> None:
+        """Ends the events that are past their hour, now instead of at the next sweep."""
+        expiry.sweep(self._store, older_than=expiry.EVENT_SECONDS)
 
     def watch_count(self, resource: str) -> int:
         """Open watches of a resource ("plural.group")."""

@@ -10,8 +10,8 @@ import yaml
 from aiohttp import web
 
 from dalston.localkube import errors, patches, protobuf
-from dalston.localkube.objects import Target, WriteOptions
 from dalston.localkube.registry import Registry
+from dalston.localkube.targets import Target, WriteOptions
 
 JSON = dict[str, Any]
 MAX_BODY_BYTES = 3 * 1024 * 1024

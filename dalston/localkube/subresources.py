@@ -10,8 +10,9 @@ import orjson
 from aiohttp import web
 
 from dalston.localkube import deletion, errors, jsonpath, patches, requests
-from dalston.localkube.objects import Objects, Target
+from dalston.localkube.objects import Objects
 from dalston.localkube.registry import Version
+from dalston.localkube.targets import Target
 
 JSON = dict[str, Any]
 

@@ -147,3 +147,18 @@ async def test_watch_of_one_namespace_ignores_others(client: Client) -> None:
     await client.post("/api/v1/namespaces/kube-public/configmaps", config_map("other"))
     await client.post(MAPS, config_map("mine"))
     assert await stream.names(1) == [("ADDED", "mine")]
+
+
+async def test_revision_of_another_history_is_expired(client: Client) -> None:
+    stream = await client.watch(MAPS, resourceVersion=999_999)
+    event = await stream.next()
+    assert (event["type"], event["object"]["reason"]) == ("ERROR", "Expired")
+
+
+async def test_old_events_end(client: Client) -> None:
+    event = {"metadata": {"name": "e"}, "lastTimestamp": "2026-01-01T00:00:00Z"}
+    await client.post(f"{NAMESPACE}/events", event)
+    await client.post(f"{NAMESPACE}/events", {"metadata": {"name": "young"}})
+    client.kube.expire_events()
+    left = (await client.get(f"{NAMESPACE}/events")).body["items"]
+    assert [item["metadata"]["name"] for item in left] == ["young"]
