@@ -1,0 +1,1 @@
+"""The ElevenLabs speech-to-text API, as its official SDKs speak it."""

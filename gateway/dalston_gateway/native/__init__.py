@@ -1,0 +1,1 @@
+"""Dalston's own API: jobs as resources, with progress, events and exports."""
