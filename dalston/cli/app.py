@@ -298,13 +298,12 @@ def jobs_delete(ids: _Ids, server: ServerUrl = SERVER_URL, api_key: ApiKey = Non
 
 @engines.command("list")
 def engines_list(
-    as_json: AsJson = False, kubeconfig: Kubeconfig = None, state_dir: StateDir = STATE_DIR
+    as_json: AsJson = False, server: ServerUrl = SERVER_URL, api_key: ApiKey = None
 ) -> None:
     """List the engines with their models, load and workers."""
-    from dalston.cli.cluster import kubeconfig_of
     from dalston.cli.engines import list_engines
 
-    raise typer.Exit(list_engines(kubeconfig_of(kubeconfig, state_dir), as_json=as_json))
+    raise typer.Exit(list_engines(_server(server, api_key), as_json=as_json))
 
 
 @engines.command("describe")

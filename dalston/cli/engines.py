@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dalston.cli import console
 from dalston.cli.cluster import with_cluster
 from dalston.cli.exit_codes import ExitCode
+from dalston.cli.server import Server
 from dalston.resources import Engine
 
 if TYPE_CHECKING:
@@ -17,46 +18,44 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 
 
-def list_engines(config: Path | None, *, as_json: bool) -> ExitCode:
+def list_engines(server: Server, *, as_json: bool) -> ExitCode:
     """Print all engines with their load."""
-
-    async def read(client: KubeClient) -> list[JSON]:
-        from dalston.kube.kinds import ENGINES
-
-        items, _ = await client.list(ENGINES, namespace=client.settings.namespace)
-        return items
-
-    items = with_cluster(config, read)
+    with server.connect() as client:
+        found = client.engines()
     if as_json:
-        console.show_json(items)
-        return ExitCode.OK
-    if not items:
+        console.show_json(found)
+    elif found:
+        show_engines(found)
+    else:
         console.tell("no engines; `kubectl apply -f engines/<stage>/<id>/engine.yaml` adds one")
-        return ExitCode.OK
-    head = ("NAME", "STAGES", "MODELS", "QUEUED", "RUNNING", "WORKERS", "READY", "FAILING")
-    console.show_table(head, [_row(Engine.model_validate(item)) for item in items])
     return ExitCode.OK
 
 
-def _row(engine: Engine) -> tuple[str, ...]:
-    status = engine.status
+def show_engines(engines: Iterable[JSON]) -> None:
+    """Print engines as the API gives them."""
+    head = ("NAME", "STAGES", "MODELS", "QUEUED", "RUNNING", "WORKERS", "READY", "STATUS")
+    console.show_table(head, [_row(engine) for engine in engines])
+
+
+def _row(engine: JSON) -> tuple[str, ...]:
     return (
-        engine.metadata.name,
-        ",".join(engine.spec.stages),
-        _models(engine),
-        str(status.queued),
-        str(status.running),
-        str(status.workers),
-        str(status.ready),
-        status.failing,
+        engine["name"],
+        ",".join(engine["stages"]),
+        ",".join(f"{model['name']}{'*' * model['default']}" for model in engine["models"]),
+        str(engine["queued"]),
+        str(engine["running"]),
+        str(engine["workers"]),
+        str(engine["ready"]),
+        engine["failing"] or engine["status"],
     )
 
 
 def _models(engine: Engine) -> str:
-    """Give the names of the models, the default one first and with a star."""
+    """Give the names of the models, the default one with a star."""
     default = engine.spec.default_model()
-    others = [model.name for model in engine.spec.models if default and model.name != default.name]
-    return ",".join([f"{default.name}*", *others]) if default else ""
+    return ",".join(
+        f"{model.name}*" if model is default else model.name for model in engine.spec.models
+    )
 
 
 def describe_engine(config: Path | None, name: str, *, as_json: bool) -> ExitCode:

@@ -60,18 +60,18 @@ def list_jobs(server: Server, *, status: str | None, limit: int, as_json: bool) 
 
 
 def _newest(client: Client, *, status: str | None, limit: int) -> list[JSON]:
-    """Read all jobs: pages come in the order of their names, which says nothing about age."""
+    """Read as many jobs as are wanted, page by page, newest first."""
     jobs: list[JSON] = []
     cursor: str | None = None
-    while True:
-        wanted = {"limit": _PAGE, "status": status, "cursor": cursor}
+    while len(jobs) < limit:
+        size = min(_PAGE, limit - len(jobs))
+        wanted = {"limit": size, "status": status, "cursor": cursor}
         page = client.jobs({name: value for name, value in wanted.items() if value is not None})
         jobs += page["items"]
         cursor = page.get("next_cursor")
         if not cursor:
             break
-    jobs.sort(key=lambda job: job.get("created_at") or "", reverse=True)
-    return jobs[:limit]
+    return jobs
 
 
 def _row(job: JSON) -> tuple[str, ...]:

@@ -79,8 +79,8 @@ class Client:
         return self._json("POST", PATH, files=form)
 
     def get(self, job: str) -> JSON:
-        """Read a job."""
-        return self._json("GET", f"{PATH}/{job}")
+        """Read a job, without its transcript."""
+        return self._json("GET", f"{PATH}/{job}", params={"transcript": "false"})
 
     def jobs(self, parameters: Mapping[str, Any]) -> JSON:
         """Read one page of jobs, newest first."""
@@ -99,6 +99,11 @@ class Client:
         with self._asked():
             return self._checked(self._http.get(f"{PATH}/{job}/export/{format}")).text
 
+    def engines(self) -> list[JSON]:
+        """Read the engines with their load."""
+        items: list[JSON] = self._json("GET", "/v1/engines")["items"]
+        return items
+
     def status(self) -> JSON:
         """Read the state of the whole system."""
         return self._json("GET", "/v1/system/status")
@@ -113,7 +118,10 @@ class Client:
             if answer.status_code >= 400:
                 answer.read()
                 self._checked(answer)
-            yield from _server_sent(answer.iter_lines())
+            for name, data in _server_sent(answer.iter_lines()):
+                if name == "deleted":
+                    raise Problem(f"job {job} was deleted")
+                yield data
 
     def _json(self, method: str, path: str, **options: Any) -> JSON:
         with self._asked():
@@ -160,15 +168,19 @@ def _problem_text(answer: httpx.Response) -> str:
     return f"{answer.request.url} answered {answer.status_code} {answer.reason_phrase}"
 
 
-def _server_sent(lines: Iterator[str]) -> Iterator[JSON]:
-    """Read server-sent events whose data is JSON; comments and other fields are passed over."""
+def _server_sent(lines: Iterator[str]) -> Iterator[tuple[str, JSON]]:
+    """Read server-sent events whose data is JSON, with their names; comments are passed over."""
+    name = ""
     data: list[str] = []
     for line in lines:
-        if line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
+        field, _, value = line.partition(":")
+        if field == "event":
+            name = value.strip()
+        elif field == "data":
+            data.append(value.removeprefix(" "))
         elif not line and data:
-            yield json.loads("\n".join(data))
-            data = []
+            yield name, json.loads("\n".join(data))
+            name, data = "", []
 
 
 def _listed(value: Any) -> list[Any]:

@@ -46,17 +46,17 @@ def form_fields(
     if language:
         fields["language"] = language
     if channels:
-        fields["speakers_mode"] = "channels"
+        fields["speakers.mode"] = "channels"
     elif diarize or speakers is not None:
-        fields["speakers_mode"] = "diarize"
+        fields["speakers.mode"] = "diarize"
     if speakers is not None:
-        fields["max_speakers"] = str(speakers)
+        fields["speakers.max"] = str(speakers)
     if translate:
         fields["task"] = "translate"
     if vocabulary:
         fields["vocabulary"] = list(vocabulary)
     if model:
-        fields["model"] = model
+        fields["engine"] = model
     return fields
 
 

@@ -19,7 +19,8 @@ def page() -> str:
     for tag, operations in _by_tag(document).items():
         text += f"## {tag}\n\n"
         text += "".join(_operation(*each, schemas=schemas) for each in operations)
-    return text
+    text += "## Objects\n\n"
+    return text + "".join(_object(name, schemas[name], schemas) for name in sorted(schemas))
 
 
 def openapi() -> JSON:
@@ -56,6 +57,12 @@ def _operation(method: str, path: str, operation: JSON, *, schemas: JSON) -> str
         for status, answer in operation.get("responses", {}).items()
     ]
     return text + table(("Status", "Meaning", "Body"), answers)
+
+
+def _object(name: str, schema: JSON, schemas: JSON) -> str:
+    text = f"### {name}\n\n{schema.get('description', '')}\n\n"
+    fields = list(_fields(schema, schemas))
+    return text + (table(("Field", "Type", "Default", "Meaning"), fields) if fields else "")
 
 
 def _parameter(parameter: JSON) -> tuple[str, ...]:
