@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from dalston.artifacts.store import ArtifactStore
 from dalston.engine_sdk.errors import TaskCancelled
-from dalston.fetch import FetchSettings, fetch_to_file
+from dalston.fetch import FetchSettings
 
 T = TypeVar("T")
 
@@ -56,6 +56,8 @@ class StoreFiles:
 
     def fetch(self, url: str) -> Path:
         """Download what is at an address."""
+        from dalston.fetch.client import fetch_to_file  # most workers never fetch
+
         self._scratch.mkdir(parents=True, exist_ok=True)
         path = self._scratch / "source"
         self._await(
