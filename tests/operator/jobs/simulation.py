@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from dalston_operator.jobs.folding import RetryPolicy
+from dalston_operator.jobs.reconcile import Decision, Observed, reconcile
+
 from dalston.pipeline import ErrorKind, EventType, StageSummary, TaskError, TaskEvent, TaskRequest
 from dalston.resources import Engine, PartStatus, Stage, StageStatus, TranscriptionJob
 from dalston.resources.meta import RETRY_ANNOTATION
-from dalston_operator.jobs.folding import RetryPolicy
-from dalston_operator.jobs.reconcile import Decision, Observed, reconcile
 from tests.resources import examples
 
 RETRY = RetryPolicy(max_attempts=3, backoff_seconds=2.0)

@@ -1,6 +1,7 @@
 """The job's reconciler: order of the stages, retries, ends, suspend, cancel, retry on request."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def _condition(simulation: Simulation, type: str) -> tuple[str, str, str]:
     return condition.status, condition.reason, condition.message
 
 
-def _at(stage: Stage, *, parts: int = 1, **spec: object) -> Simulation:
+def _at(stage: Stage, *, parts: int = 1, **spec: Any) -> Simulation:
     """A job whose stage has just been published."""
     simulation = Simulation(examples.job(**spec))
     simulation.finish(until=stage, parts=parts)
@@ -444,8 +445,8 @@ def test_retry_of_a_job_that_succeeded_changes_nothing() -> None:
 
 
 def test_requests_carry_what_engines_need() -> None:
-    spec = {"language": "en", "engines": [{"stage": "transcribe", "engine": "any-transcribe"}]}
-    simulation = _at(T, **spec)
+    chosen = {"stage": "transcribe", "engine": "any-transcribe"}
+    simulation = _at(T, language="en", engines=[chosen])
     (task,) = simulation.last.publish
     assert (task.engine, task.options.language) == ("any-transcribe", "en")
     assert task.engines == {stage: f"any-{stage}" for stage in (P, T, M)}
