@@ -160,30 +160,33 @@ def _by_keys(old: Any, keys: tuple[str, ...]) -> dict[tuple[Any, ...], Any]:
 def _evaluate_rules(
     tree: RuleTree, value: Any, *, old: Any, path: Path, found: list[FieldError]
 ) -> None:
-    assert tree.view is not None
-    variables = {"self": tree.view(value)}
-    if old is not MISSING:
-        variables["oldSelf"] = tree.view(old)
+    rules = [rule for rule in tree.rules if not (rule.transition and old is MISSING)]
+    if not rules:
+        return
+    view = tree.view or _same
+    variables = {"self": view(value)}
+    if any(rule.transition for rule in rules):
+        variables["oldSelf"] = view(old)
     functions: dict[str, Callable[..., Any]] = {}
-    for rule in tree.rules:
+    for rule in rules:
         functions.update(rule.functions)
     context = library().Context(variables=variables, functions=functions)
-    for rule in tree.rules:
-        if rule.transition and old is MISSING:
-            continue
+    for rule in rules:
         problem = _broken(rule, context)
         if problem is not None:
             where = render(path) + rule.field_path
-            text = problem
-            if rule.reason == "FieldValueForbidden":
-                text = f"Forbidden: {problem}"
-            elif rule.reason == "FieldValueRequired":
-                text = f"Required value: {problem}"
-            elif rule.reason == "FieldValueDuplicate":
-                text = f'Duplicate value: "{tree.shown}"'
-            else:
-                text = f'Invalid value: "{tree.shown}": {problem}'
+            text = _worded(rule.reason, problem, shown=tree.shown)
             found.append(FieldError(where.removeprefix("."), rule.reason, text))
+
+
+def _worded(reason: str, problem: str, *, shown: str) -> str:
+    if reason == "FieldValueForbidden":
+        return f"Forbidden: {problem}"
+    if reason == "FieldValueRequired":
+        return f"Required value: {problem}"
+    if reason == "FieldValueDuplicate":
+        return f'Duplicate value: "{shown}"'
+    return f'Invalid value: "{shown}": {problem}'
 
 
 def _broken(rule: Rule, context: cel.Context) -> str | None:
