@@ -1,6 +1,7 @@
 """The HTTP server: uvicorn on uvloop, ended gracefully."""
 
-import logging
+import signal
+import sys
 from types import FrameType
 
 import uvicorn
@@ -8,8 +9,6 @@ from fastapi import FastAPI
 
 from dalston_gateway.services import Services
 from dalston_gateway.settings import GatewaySettings
-
-logger = logging.getLogger(__name__)
 
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the pooled connections of common clients and proxies idle (60 s), so that it is never the
@@ -46,9 +45,8 @@ class GatewayServer(uvicorn.Server):
 
 
 def serve(app: FastAPI, settings: GatewaySettings) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    server = GatewayServer(app, settings)
-    try:
-        server.run()
-    except KeyboardInterrupt:
-        logger.info("ended")
+    """Serve until SIGTERM or SIGINT; ends the process with status 0 then."""
+    # After its graceful end uvicorn raises the signal once more, for whoever handled it before.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    GatewayServer(app, settings).run()
