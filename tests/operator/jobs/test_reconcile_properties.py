@@ -65,15 +65,20 @@ class JobUnderFire(RuleBasedStateMachine):
         """Events that were handed over, their effect not yet written."""
         self.retries = 0
         self.parts = 1
+        self.likely = "ok"
 
     @initialize(
         spec=st.sampled_from(_SPECS),
         aligned=st.booleans(),
         parts=st.sampled_from([3, 2, 1, 0]),
-        deadline=st.none() | st.integers(5, 300),
+        deadline=st.none() | st.none() | st.integers(5, 300),
+        likely=st.sampled_from(["ok", "ok", "infra"]),
     )
-    def create(self, spec: dict[str, Any], aligned: bool, parts: int, deadline: int | None) -> None:
+    def create(
+        self, spec: dict[str, Any], aligned: bool, parts: int, deadline: int | None, likely: str
+    ) -> None:
         self.parts = parts
+        self.likely = likely
         self.simulation = Simulation(
             examples.job(activeDeadlineSeconds=deadline, **spec),
             examples.all_engines(wordTimestamps=not aligned),
@@ -161,7 +166,9 @@ class JobUnderFire(RuleBasedStateMachine):
     def answer(self, data: st.DataObject, times: int) -> None:
         task = data.draw(st.sampled_from(sorted(self.open)))
         request = self.open.pop(task)
-        kind = data.draw(st.sampled_from(["ok"] * 6 + ["started", "infra", "input", "dead"]))
+        kind = data.draw(
+            st.sampled_from([self.likely] * 7 + ["ok", "started", "infra", "input", "dead"])
+        )
         if kind == "started":
             self.open[task] = request
             self.feed.extend([started(request)] * times)
@@ -240,7 +247,7 @@ class JobUnderFire(RuleBasedStateMachine):
         assert 0 <= status.progress <= 100
 
     def teardown(self) -> None:
-        """Left alone, with every published task answered, the job ends."""
+        """Left alone, with every published task answered well or badly, the job ends."""
         if not hasattr(self, "simulation"):
             return
         self._set(suspend=False)
@@ -248,8 +255,10 @@ class JobUnderFire(RuleBasedStateMachine):
             if self.finished:
                 return
             for task, request in self.open.items():
-                self.answers[task] = succeeded(request, parts=self.parts)
-                self.feed.append(self.answers[task])
+                good = self.likely == "ok"
+                answer = succeeded(request, parts=self.parts) if good else failed(request)
+                self.answers[task] = answer
+                self.feed.append(answer)
             self.open.clear()
             events, self.feed = self.feed, []
             self.reconcile(*events, after=10.0)
