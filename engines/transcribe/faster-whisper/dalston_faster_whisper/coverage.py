@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dalston_faster_whisper.request import Span, Word
 from dalston_faster_whisper.windows import Window
 
-MIN_MISSED_SECONDS = 1.5
+MIN_MISSED_SECONDS = 1.2
 """So much speech without a word was left out."""
 
 LONGEST_WORD_SECONDS = 1.2
 """A word that is said to last longer covers something else as well."""
+
+USUAL_WORD_SECONDS = 0.4
 
 _SLACK_SECONDS = 0.3
 
@@ -38,6 +40,27 @@ def _add(missed: list[Window], spans: Sequence[Span], start: float, end: float) 
     first = max(start, inside[0][0] - _SLACK_SECONDS)
     last = min(end, inside[-1][1] + _SLACK_SECONDS)
     missed.append(Window(first, last, tuple(inside)))
+
+
+def settled(words: Sequence[Word], spans: Sequence[Span]) -> list[Word]:
+    """Put a word that stands alone inside missed speech behind the words before it.
+
+    When a text ends early, its last word is often aligned to some sound far behind.
+    """
+    placed = list(words)
+    for index in range(1, len(placed)):
+        word, before = placed[index], placed[index - 1].end
+        after = placed[index + 1].start if index + 1 < len(placed) else spans[-1][1]
+        if _spoken(spans, before, word.start) >= MIN_MISSED_SECONDS <= _spoken(
+            spans, word.end, after
+        ):
+            length = min(word.end - word.start, USUAL_WORD_SECONDS)
+            placed[index] = Word(word.text, before, before + length, word.probability)
+    return placed
+
+
+def _spoken(spans: Sequence[Span], start: float, end: float) -> float:
+    return sum(max(0.0, min(b, end) - max(a, start)) for a, b in spans)
 
 
 def without_stretching(words: Sequence[Word]) -> list[Word]:

@@ -11,10 +11,10 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
-from dalston_faster_whisper.coverage import missed_speech, without_stretching
+from dalston_faster_whisper.coverage import missed_speech, settled, without_stretching
 from dalston_faster_whisper.decoder import Decoder, language_probabilities
 from dalston_faster_whisper.encoder import Encoder, Memory
-from dalston_faster_whisper.guard import MAX_NO_SPEECH_PROB, Alarm, Decoded, alarm
+from dalston_faster_whisper.guard import Alarm, Decoded, alarm
 from dalston_faster_whisper.request import (
     SAMPLE_RATE,
     Check,
@@ -233,11 +233,12 @@ def _placed(window: Window, decoded: Decoded, words: Sequence[Word]) -> Heard:
         replace(word, start=word.start + window.start, end=word.end + window.start)
         for word in words
     ]
-    return Heard(window, decoded, tuple(fitted_to_speech(shifted, window.spans)))
+    fitted = settled(fitted_to_speech(shifted, window.spans), window.spans)
+    return Heard(window, decoded, tuple(fitted))
 
 
 def _is_believed(decoded: Decoded) -> bool:
-    return decoded.avg_logprob >= _LIKELY_LOGPROB and decoded.no_speech_prob <= MAX_NO_SPEECH_PROB
+    return decoded.avg_logprob >= _LIKELY_LOGPROB
 
 
 def divided(heard: Heard, inside: Sequence[Heard]) -> Iterator[Heard]:

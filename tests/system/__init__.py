@@ -1,0 +1,1 @@
+"""The whole system: real processes, real speech, official clients, and things that go wrong."""
