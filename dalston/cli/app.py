@@ -116,9 +116,7 @@ def down(state_dir: StateDir = STATE_DIR) -> None:
 
 @app.command()
 def transcribe(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Recordings: files or addresses.")
-    ],
+    recordings: Annotated[list[str], typer.Argument(help="Recordings: files or addresses.")],
     language: Annotated[
         str | None,
         typer.Option("--language", "-l", help="Language spoken; found out if not given."),
@@ -172,7 +170,7 @@ def transcribe(
         model=model,
     )
     options = TranscribeOptions(
-        sources=sources,
+        sources=recordings,
         format="json" if as_json else format.value,
         output=output,
         wait=wait,
@@ -237,7 +235,7 @@ def jobs_list(
 
 @jobs.command("get")
 def jobs_get(
-    job: Annotated[str, typer.Argument(metavar="ID")],
+    id: Annotated[str, typer.Argument(show_default=False)],
     as_json: AsJson = False,
     server: ServerUrl = SERVER_URL,
     api_key: ApiKey = None,
@@ -245,12 +243,12 @@ def jobs_get(
     """Show a job and its stages."""
     from dalston.cli.jobs import get
 
-    raise typer.Exit(get(_server(server, api_key), job, as_json=as_json))
+    raise typer.Exit(get(_server(server, api_key), id, as_json=as_json))
 
 
 @jobs.command("transcript")
 def jobs_transcript(
-    job: Annotated[str, typer.Argument(metavar="ID")],
+    id: Annotated[str, typer.Argument(show_default=False)],
     format: Annotated[Format, typer.Option("--format", "-f", help="Format.")] = Format.TXT,
     server: ServerUrl = SERVER_URL,
     api_key: ApiKey = None,
@@ -258,10 +256,10 @@ def jobs_transcript(
     """Print the transcript of a finished job."""
     from dalston.cli.jobs import transcript
 
-    raise typer.Exit(transcript(_server(server, api_key), job, format=format.value))
+    raise typer.Exit(transcript(_server(server, api_key), id, format=format.value))
 
 
-_Ids = Annotated[list[str], typer.Argument(metavar="ID...")]
+_Ids = Annotated[list[str], typer.Argument(show_default=False)]
 
 
 @jobs.command("watch")
@@ -308,7 +306,7 @@ def engines_list(
 
 @engines.command("describe")
 def engines_describe(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(show_default=False)],
     as_json: AsJson = False,
     kubeconfig: Kubeconfig = None,
     state_dir: StateDir = STATE_DIR,
@@ -322,7 +320,7 @@ def engines_describe(
 
 @engines.command("add")
 def engines_add(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with engine.yaml.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with engine.yaml.")],
     state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Add an engine from a folder to the system that `dalston up` runs here."""
@@ -367,9 +365,7 @@ def keys_list(
 
 @keys.command("revoke")
 def keys_revoke(
-    key_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Id, as `dalston keys list` shows it.")
-    ],
+    id: Annotated[str, typer.Argument(help="Id, as `dalston keys list` shows it.")],
     kubeconfig: Kubeconfig = None,
     state_dir: StateDir = STATE_DIR,
 ) -> None:
@@ -377,7 +373,7 @@ def keys_revoke(
     from dalston.cli.cluster import kubeconfig_of
     from dalston.cli.keys import revoke
 
-    raise typer.Exit(revoke(kubeconfig_of(kubeconfig, state_dir), key_id))
+    raise typer.Exit(revoke(kubeconfig_of(kubeconfig, state_dir), id))
 
 
 def _server(url: str, api_key: str | None) -> Server:

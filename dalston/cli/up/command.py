@@ -21,7 +21,7 @@ from dalston.cli.up.state import (
 )
 from dalston.cli.up.supervisor import Plan, Supervisor
 
-_TAKEOVER_SECONDS = 8.0
+_TAKEOVER_SECONDS = 5.0
 """How long what a killed supervisor left behind gets to end by itself."""
 
 
@@ -197,7 +197,10 @@ def _complain(problem: str, advice: str) -> ExitCode:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:  # whoever read along has left; that is no reason to stop
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
 
 
 __all__ = ["UpOptions", "add_engine", "down", "hint_for", "place_example", "up"]
