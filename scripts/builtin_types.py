@@ -20,6 +20,7 @@ PACKAGES = {
     "coordination": "coordination/v1",
     "events": "events/v1",
     "scheduling": "scheduling/v1",
+    "authentication": "authentication/v1",
     "authorization": "authorization/v1",
     "autoscaling": "autoscaling/v1",
 }
@@ -32,7 +33,12 @@ ROOTS = [
     *("apps.Deployment", "apps.ReplicaSet"),
     *("policy.PodDisruptionBudget", "policy.Eviction"),
     *("coordination.Lease", "events.Event", "scheduling.PriorityClass"),
-    *("authorization.SelfSubjectAccessReview", "autoscaling.Scale", "meta.DeleteOptions"),
+    *(
+        "authorization.SelfSubjectAccessReview",
+        "authentication.SelfSubjectReview",
+        "autoscaling.Scale",
+        "meta.DeleteOptions",
+    ),
 ]
 FIELD = re.compile(r"^  (optional|repeated|map<string, ([\w.]+)>)\s*([\w.]*)\s+(\w+) = (\d+);$")
 INLINE = re.compile(r'json:",inline".*?protobuf:"bytes,\d+,opt,name=(\w+)"')

@@ -25,6 +25,7 @@ _PACKAGES = {
     "coordination.k8s.io": "coordination",
     "events.k8s.io": "events",
     "scheduling.k8s.io": "scheduling",
+    "authentication.k8s.io": "authentication",
     "authorization.k8s.io": "authorization",
     "autoscaling": "autoscaling",
 }

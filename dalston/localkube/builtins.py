@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from dalston.localkube import (
@@ -9,6 +10,7 @@ from dalston.localkube import (
     builtin_rules,
     builtin_types,
     definition_rules,
+    definition_schema,
     event_versions,
     pod_rules,
 )
@@ -186,6 +188,21 @@ def _workloads() -> list[Kind]:
     ]
 
 
+def _definitions() -> Kind:
+    kind = _kind(
+        "apiextensions.k8s.io",
+        "CustomResourceDefinition",
+        short="crd crds",
+        namespaced=False,
+        status=True,
+        categories="api-extensions",
+        strategy=definition_rules.CUSTOM_RESOURCE_DEFINITION,
+        columns=builtin_columns.CUSTOM_RESOURCE_DEFINITION,
+    )
+    described = dataclasses.replace(kind.versions["v1"], openapi=definition_schema.OPENAPI)
+    return dataclasses.replace(kind, versions={"v1": described})
+
+
 def _others() -> list[Kind]:
     columns = builtin_columns
     return [
@@ -203,16 +220,7 @@ def _others() -> list[Kind]:
             strategy=builtin_rules.DISRUPTION_BUDGET,
             columns=columns.DISRUPTION_BUDGET,
         ),
-        _kind(
-            "apiextensions.k8s.io",
-            "CustomResourceDefinition",
-            short="crd crds",
-            namespaced=False,
-            status=True,
-            categories="api-extensions",
-            strategy=definition_rules.CUSTOM_RESOURCE_DEFINITION,
-            columns=columns.CUSTOM_RESOURCE_DEFINITION,
-        ),
+        _definitions(),
         _kind(
             "scheduling.k8s.io",
             "PriorityClass",

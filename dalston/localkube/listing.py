@@ -168,11 +168,10 @@ def open_watch(
         since=max(current, collection.hub.compacted), matches=matches, encode=encode
     )
     if query.get("sendInitialEvents") != "false":
-        for record in collection.records(target.namespace or None):
-            if matches(record):
-                watcher.push(frame("ADDED", encode(record)))
+        present = collection.records(target.namespace or None)
+        watcher.preload([frame("ADDED", encode(record)) for record in present if matches(record)])
     if streaming and query.get("allowWatchBookmarks") == "true":
-        watcher.push(bookmark(target, current, INITIAL_EVENTS_END))
+        watcher.preload([bookmark(target, current, INITIAL_EVENTS_END)])
     return watcher
 
 
@@ -203,9 +202,13 @@ async def stream(
         await response.write(problem)
         return response
     transport = request.transport
-    watcher.on_drop = transport.abort if transport is not None else None
+    if transport is None:
+        watcher.close()
+        return response
+    watcher.on_drop = transport.abort
+    watch = _Watch(objects, target, watcher, transport, query)
     try:
-        await _deliver(response, objects=objects, target=target, watcher=watcher, query=query)
+        await watch.deliver(response)
     except ConnectionResetError:
         pass  # The client has gone; that is how watches usually end.
     finally:
@@ -213,30 +216,37 @@ async def stream(
     return response
 
 
-async def _deliver(
-    response: web.StreamResponse,
-    *,
-    objects: Objects,
-    target: Target,
-    watcher: Watcher,
-    query: MultiMapping[str],
-) -> None:
-    bookmarks = query.get("allowWatchBookmarks") == "true"
-    end = time.monotonic() + (_integer(query, "timeoutSeconds") or DEFAULT_WATCH_SECONDS)
-    quiet_until = time.monotonic() + BOOKMARK_SECONDS
-    while not watcher.closed or watcher.has_pending():
-        chunk = watcher.take()
-        if chunk:
-            await response.write(chunk)
-            continue
-        now = time.monotonic()
-        if now >= end:
-            break
-        if now >= quiet_until:
-            if bookmarks:
-                await response.write(bookmark(target, objects.store.revision))
-            quiet_until = now + BOOKMARK_SECONDS
-        await watcher.wait(min(end, quiet_until) - now)
-    if bookmarks and not watcher.closed:
-        await response.write(bookmark(target, objects.store.revision))
-    await asyncio.sleep(0)
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """One watch being answered."""
+
+    objects: Objects
+    target: Target
+    watcher: Watcher
+    transport: asyncio.BaseTransport
+    query: MultiMapping[str]
+
+    async def deliver(self, response: web.StreamResponse) -> None:
+        """Writes events, and bookmarks in between, until time is over or the client has gone."""
+        watcher = self.watcher
+        bookmarks = self.query.get("allowWatchBookmarks") == "true"
+        end = time.monotonic() + (_integer(self.query, "timeoutSeconds") or DEFAULT_WATCH_SECONDS)
+        quiet_until = time.monotonic() + BOOKMARK_SECONDS
+        while not watcher.closed or watcher.has_pending():
+            chunk = watcher.take()
+            if chunk:
+                await response.write(chunk)
+                continue
+            now = time.monotonic()
+            if now >= end or self.transport.is_closing():
+                break
+            if now >= quiet_until:
+                if bookmarks:
+                    await response.write(self._bookmark())
+                quiet_until = now + BOOKMARK_SECONDS
+            await watcher.wait(min(end, quiet_until) - now)
+        if bookmarks and not watcher.closed and not self.transport.is_closing():
+            await response.write(self._bookmark())
+
+    def _bookmark(self) -> bytes:
+        return bookmark(self.target, self.objects.store.revision)

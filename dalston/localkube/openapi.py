@@ -14,6 +14,8 @@ from dalston.localkube.schema import NULL_IS_ABSENT
 
 JSON = dict[str, Any]
 
+_V2_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""`kubectl` asks for version 2 where version 3 lacks a kind (v1 List); the empty document will do."""
 _OBJECT_META = "meta.ObjectMeta"
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 _DESCRIPTIONS = {
@@ -36,6 +38,8 @@ class OpenApi:
         if self._built_for != self._registry.generation:
             self._documents.clear()
             self._built_for = self._registry.generation
+        if path == "/openapi/v2":
+            return web.Response(body=b"", headers={"Content-Type": _V2_TYPE})
         if path == "/openapi/v3":
             return _json(orjson.dumps({"paths": self._index()}))
         place = path.removeprefix("/openapi/v3/")

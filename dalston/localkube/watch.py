@@ -78,7 +78,13 @@ class Watcher:
             return EventType.MODIFIED if before else EventType.ADDED
         return EventType.DELETED if before else None
 
+    def preload(self, lines: list[bytes]) -> None:
+        """Queues what the watch begins with, which may be more than a slow reader may owe."""
+        self._pending.extend(lines)
+        self._wake.set()
+
     def push(self, line: bytes) -> None:
+        """Queues one line; drops the watch when too much is pending."""
         if self.closed:
             return
         self._pending.append(line)

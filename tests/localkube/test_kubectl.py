@@ -108,6 +108,9 @@ async def test_imperative_commands_on_built_in_kinds(kubectl: Kubectl) -> None:
     assert "Image:         x:2" in await kubectl("describe", "deployment", "d")
     await kubectl("create", "job", "j", "--image=x", "--", "sleep", "1")
     assert "Completions:      1" in await kubectl("describe", "job", "j")
+    listed = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n}} for n in "ab"]
+    items = {"apiVersion": "v1", "kind": "List", "items": listed}
+    assert "configmap/b created" in await kubectl("apply", "-f", "-", stdin=items)
     await kubectl("create", "namespace", "team")
     await kubectl("delete", "namespace", "team")
     assert "yes" in await kubectl("auth", "can-i", "create", "pods")

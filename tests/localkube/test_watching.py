@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from dalston.localkube import LocalKube, watch
+from dalston.localkube import LocalKube, listing, watch
 from tests.localkube.client import NAMESPACE, WIDGETS, Client
 from tests.localkube.objects import config_map, widget
 
@@ -162,3 +163,27 @@ async def test_old_events_end(client: Client) -> None:
     client.kube.expire_events()
     left = (await client.get(f"{NAMESPACE}/events")).body["items"]
     assert [item["metadata"]["name"] for item in left] == ["young"]
+
+
+async def test_watch_begins_with_more_than_a_reader_may_owe(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "MAX_PENDING_BYTES", 1000)
+    for number in range(20):
+        await client.post(MAPS, config_map(f"m{number}"))
+    stream = await client.watch(MAPS)
+    assert len(await stream.names(20)) == 20
+    await client.post(MAPS, config_map("next"))
+    assert await stream.names(1) == [("ADDED", "next")]
+
+
+async def test_watch_of_a_client_that_left_ends(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "BOOKMARK_SECONDS", 0.05)
+    stream = await client.watch(MAPS)
+    assert client.kube.watch_count("configmaps") == 1
+    stream.close()
+    async with asyncio.timeout(5):
+        while client.kube.watch_count("configmaps"):
+            await client.get(f"{NAMESPACE}/secrets")
