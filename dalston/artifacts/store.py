@@ -161,19 +161,23 @@ class ArtifactStore:
         with _errors(key):
             try:
                 await obstore.delete_async(self._store, key)
-            except NotFoundError:
+            except (NotFoundError, FileNotFoundError):
                 return
 
     async def delete_folder(self, folder: str) -> int:
         """Remove everything in a folder; gives the number of keys removed."""
-        keys = await self.keys(folder)
-        with _errors(folder):
-            if keys:
-                await obstore.delete_async(self._store, keys)
+        removed = 0
+        while keys := await self.keys(folder):
+            with _errors(folder):
+                try:
+                    await obstore.delete_async(self._store, keys)
+                except (NotFoundError, FileNotFoundError):
+                    continue  # somebody else removes it too
+            removed += len(keys)
         if self._root is not None:
             path = self._root / folder
             await anyio.to_thread.run_sync(lambda: shutil.rmtree(path, ignore_errors=True))
-        return len(keys)
+        return removed
 
     @asynccontextmanager
     async def as_file(self, key: str) -> AsyncIterator[Path]:
