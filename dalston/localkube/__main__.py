@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
+import secrets
 import signal
 from pathlib import Path
 
@@ -20,9 +22,22 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=6443, help="loopback port, 0 for a free one")
     parser.add_argument("--kubeconfig", type=Path, help="kubeconfig file to write")
     parser.add_argument("--namespace", default="default", help="namespace of the kubeconfig")
-    parser.add_argument("--token-file", type=Path, help="file holding the bearer token")
+    parser.add_argument("--token-file", type=Path, help="file of the bearer token; made if absent")
     parser.add_argument("--server-only", action="store_true", help="no controllers, no kubelet")
     return parser.parse_args()
+
+
+def _token(path: Path) -> str:
+    """The token in `path`; a fresh one is written there (mode 0600) when the file does not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    token = secrets.token_urlsafe(24)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token)
+    return token
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
@@ -30,7 +45,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    token = arguments.token_file.read_text().strip() if arguments.token_file else None
+    token = _token(arguments.token_file or arguments.data_dir / "token")
     companions = [] if arguments.server_only else installed()
     async with LocalKube(
         data_dir=arguments.data_dir, port=arguments.port, token=token, companions=companions
@@ -38,7 +53,13 @@ async def _serve(arguments: argparse.Namespace) -> None:
         if arguments.kubeconfig:
             kube.write_kubeconfig(arguments.kubeconfig, namespace=arguments.namespace)
         logging.getLogger("dalston.localkube").info("serving on %s", kube.url)
-        await stop.wait()
+        stopped = asyncio.create_task(stop.wait())
+        broken = asyncio.create_task(kube.companion_ended())
+        await asyncio.wait({stopped, broken}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if broken.done():
+            broken.result()
+        broken.cancel()
 
 
 def main() -> None:

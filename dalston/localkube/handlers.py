@@ -99,6 +99,8 @@ class Handlers:
         options = requests.write_options(request)
         status = 200
         if media == patches.APPLY:
+            if "fieldManager" not in request.query:
+                raise errors.ApiError(422, "Invalid", _NO_MANAGER)
             stored, created = apply.apply(self._objects, target, patch, options)
             status = 201 if created else 200
         else:
@@ -150,6 +152,10 @@ class Handlers:
         return json_response(orjson.dumps(review), status=201)
 
 
+_NO_MANAGER = (
+    'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply '
+    "patch"
+)
 _VIRTUAL = ("selfsubjectaccessreviews", "selfsubjectreviews", "subjectaccessreviews")
 
 

@@ -61,6 +61,7 @@ class LocalKube:
         self._companions = companions
         self._ring_size = ring_size
         self._tasks: list[asyncio.Task[None]] = []
+        self._running: list[asyncio.Task[None]] = []
         self._runner: web.ServerRunner | None = None
         self.url = ""
 
@@ -96,8 +97,10 @@ class LocalKube:
         self._spawn(partial(expiry.run, self._store), "expiry of events")
         collector = Collector(self._objects)
         self._collection = self._spawn(collector.run, "garbage collector")
-        for companion in self._companions:
+        self._running = [
             self._spawn(partial(companion, self), getattr(companion, "__module__", "companion"))
+            for companion in self._companions
+        ]
 
     async def stop(self) -> None:
         """Cancels the companions, ends all connections, closes the store."""
@@ -121,6 +124,15 @@ class LocalKube:
     def data_dir(self) -> Path:
         """Folder of the state file; companions keep theirs there too."""
         return self._data_dir
+
+    async def companion_ended(self) -> None:
+        """Waits until a companion ends by itself, which none should, and raises its error."""
+        if not self._running:
+            await asyncio.Event().wait()
+        done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        raise RuntimeError("a companion ended")
 
     def serve_logs(self, source: LogSource) -> None:
         """Registers what answers `kubectl logs`."""

@@ -265,6 +265,10 @@ class Store:
         """(resource, record) of every object that names `uid` among its owners."""
         return [self.by_uid[child] for child in sorted(self.dependents.get(uid, ()))]
 
+    def abandon(self) -> None:
+        """Closes the file as it is, as a crash would leave it."""
+        self._database.close()
+
     async def close(self) -> None:
         """Waits for a running checkpoint and closes the file."""
         if self._checkpoint is not None:

@@ -139,3 +139,9 @@ async def test_untouched_objects_carry_no_managed_fields(client: Client) -> None
     path = f"{NAMESPACE}/configmaps"
     created = await client.post(path, {"metadata": {"name": "c"}})
     assert "managedFields" not in created.body["metadata"]
+
+
+async def test_apply_without_a_manager_is_refused(client: Client) -> None:
+    answer = await client.apply(DEPLOYMENT, deployment())
+    assert answer.status == 422
+    assert "fieldManager: Required value" in answer.message

@@ -110,3 +110,23 @@ async def test_kubeconfig_is_private(kube: LocalKube, tmp_path: Path) -> None:
     kube.write_kubeconfig(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert yaml.safe_load(path.read_text())["users"][0]["user"]["token"] == kube.token
+
+
+async def test_token_is_kept_between_starts(tmp_path: Path) -> None:
+    urls = []
+    for _ in range(2):
+        process, url = await start(tmp_path)
+        process.terminate()
+        await process.wait()
+        urls.append(url)
+    assert len({url.rpartition("/")[2] for url in urls}) == 1
+    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+
+
+async def test_companion_that_fails_is_reported(tmp_path: Path) -> None:
+    async def broken(_: LocalKube) -> None:
+        raise OSError("no disk")
+
+    async with LocalKube(data_dir=tmp_path, companions=[broken]) as kube:
+        with pytest.raises(OSError, match="no disk"):
+            await kube.companion_ended()
