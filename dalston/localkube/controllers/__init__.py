@@ -1,4 +1,4 @@
-"""The embedded control plane's controllers: Jobs, Deployments, ReplicaSets, scheduling, old Events.
+"""The embedded control plane's controllers: Jobs, Deployments, ReplicaSets, scheduling, surplus Events.
 
 They are clients of the API server over HTTP, as in a cluster. Their state is the API's alone: they may
 be killed at any instruction and go on where they were.
@@ -14,7 +14,7 @@ from dalston.kube import KubeClient
 from dalston.kube.kinds import DEPLOYMENTS, JOBS, NODES, PODS, REPLICA_SETS
 from dalston.localkube.controllers.connection import connect
 from dalston.localkube.controllers.deployments import DeploymentController
-from dalston.localkube.controllers.events import EventRecorder, expire_events
+from dalston.localkube.controllers.events import EventRecorder, bound_events
 from dalston.localkube.controllers.jobs import JobController
 from dalston.localkube.controllers.replicasets import ReplicaSetController
 from dalston.localkube.controllers.scheduler import Scheduler
@@ -48,7 +48,11 @@ async def run_controllers(client: KubeClient, settings: ControllerSettings) -> N
         client, replica_sets=sets, pods=pods, recorder=recorders["replicaset"], settings=settings
     )
     deployment = DeploymentController(
-        client, deployments=deployments, replica_sets=sets, recorder=recorders["deployment"]
+        client,
+        deployments=deployments,
+        replica_sets=sets,
+        pods=pods,
+        recorder=recorders["deployment"],
     )
     scheduler = Scheduler(client, pods=pods, nodes=nodes, recorder=recorders["scheduler"])
     sources = (jobs, pods, nodes, deployments, sets)
@@ -62,5 +66,5 @@ async def run_controllers(client: KubeClient, settings: ControllerSettings) -> N
             await source.synced.wait()
         for controller in (job, replica_set, deployment, scheduler):
             group.create_task(controller.queue.run())
-        group.create_task(expire_events(client, settings))
+        group.create_task(bound_events(client, settings))
         logger.info("controllers run")

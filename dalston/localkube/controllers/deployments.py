@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ from dalston.kube.kinds import DEPLOYMENTS, REPLICA_SETS
 from dalston.localkube.controllers import conditions
 from dalston.localkube.controllers.deployment_status import status_of
 from dalston.localkube.controllers.events import EventRecorder
-from dalston.localkube.controllers.pods import now, owner_reference
+from dalston.localkube.controllers.pods import facts_of, now, owner_reference
 from dalston.localkube.controllers.queue import WorkQueue
 from dalston.localkube.controllers.rollout import SetFacts, limits_of, next_sizes
 from dalston.localkube.controllers.source import Key, Source, controller_of, key_of
@@ -69,15 +69,26 @@ class DeploymentController:
         *,
         deployments: Source,
         replica_sets: Source,
+        pods: Source,
         recorder: EventRecorder,
     ) -> None:
         self._client = client
         self._deployments = deployments
         self._sets = replica_sets
+        self._pods = pods
         self._recorder = recorder
         self.queue: WorkQueue[Key] = WorkQueue("deployment", self.reconcile)
         deployments.listeners.append(lambda _, obj: self.queue.add(key_of(obj)))
         replica_sets.listeners.append(self._set_changed)
+        pods.listeners.append(self._pod_changed)
+
+    def _pod_changed(self, type: WatchEventType, pod: JSON) -> None:
+        """A Recreate rollout waits for pods that are gone, which no ReplicaSet's status shows."""
+        owner = controller_of(pod)
+        if type is WatchEventType.DELETED and owner is not None:
+            replica_set = self._sets.get((key_of(pod)[0], owner["name"]))
+            if replica_set is not None:
+                self._set_changed(type, replica_set)
 
     def _set_changed(self, _: WatchEventType, replica_set: JSON) -> None:
         owner = controller_of(replica_set)
@@ -136,7 +147,7 @@ class DeploymentController:
     async def _scale(self, deployment: JSON, sets: _Sets) -> None:
         assert sets.new is not None
         spec = deployment["spec"]
-        new, olds = set_facts(sets.new), [set_facts(entry) for entry in sets.olds]
+        new, olds = set_facts(sets.new), [self._with_pods(entry) for entry in sets.olds]
         if _revision(sets.new) < max((_revision(entry) for entry in sets.olds), default=0):
             await self._renew_revision(deployment, sets)
         desired = int(spec["replicas"])
@@ -153,6 +164,11 @@ class DeploymentController:
         for entry in (sets.new, *sets.olds):
             if entry["metadata"]["name"] in sizes:
                 await self._resize(deployment, entry, sizes[entry["metadata"]["name"]])
+
+    def _with_pods(self, replica_set: JSON) -> SetFacts:
+        """The facts of a ReplicaSet, with every pod of it that has not ended."""
+        pods = [facts_of(pod) for pod in self._pods.owned_by(replica_set["metadata"]["uid"])]
+        return replace(set_facts(replica_set), pods=sum(not pod.finished for pod in pods))
 
     async def _renew_revision(self, deployment: JSON, sets: _Sets) -> None:
         """A template that came back is the newest revision again."""

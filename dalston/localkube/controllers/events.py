@@ -1,4 +1,4 @@
-"""Events: what `kubectl describe` and `kubectl events` show. Repeats are counted, old ones deleted.
+"""Events: what `kubectl describe` and `kubectl events` show. Repeats are counted, surplus ones deleted.
 
 Recording never waits and never fails its caller: events go through a bounded queue to one writer, and
 are dropped (counted, logged) when it cannot keep up.
@@ -17,7 +17,7 @@ from typing import Any
 from dalston.kube import ApiError, ApiUnavailable, KubeClient, NotFound
 from dalston.kube.kinds import EVENTS
 from dalston.localkube.controllers.settings import ControllerSettings
-from dalston.localkube.controllers.times import seconds_of, stamp
+from dalston.localkube.controllers.times import stamp
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -127,33 +127,26 @@ class EventRecorder:
         }
 
 
-async def expire_events(client: KubeClient, settings: ControllerSettings) -> None:
-    """Delete old and surplus Events, once a minute, until cancelled."""
+async def bound_events(client: KubeClient, settings: ControllerSettings) -> None:
+    """Delete the oldest Events beyond `max_events`, once a minute, until cancelled."""
     while True:
         try:
-            await _sweep(client, settings)
+            await _sweep(client, settings.max_events)
         except (ApiError, ApiUnavailable) as error:
             logger.warning("cannot delete old events: %s", error)
         await asyncio.sleep(_SWEEP_SECONDS)
 
 
-async def _sweep(client: KubeClient, settings: ControllerSettings) -> None:
+async def _sweep(client: KubeClient, limit: int) -> None:
     events, _ = await client.list(EVENTS)
-    ages = [(_last_seen(event), event["metadata"]) for event in events]
-    limit = time.time() - settings.event_ttl_seconds
-    surplus = len(ages) - settings.max_events
-    if surplus > 0:
-        oldest_first = heapq.nsmallest(surplus, (seen for seen, _ in ages))
-        limit = max(limit, oldest_first[-1])
-    for seen, meta in ages:
-        if seen <= limit:
-            try:
-                await client.delete(EVENTS, meta["name"], namespace=meta["namespace"])
-            except NotFound:
-                continue
+    for event in heapq.nsmallest(len(events) - limit, events, key=_last_seen):
+        meta = event["metadata"]
+        try:
+            await client.delete(EVENTS, meta["name"], namespace=meta["namespace"])
+        except NotFound:
+            continue
 
 
-def _last_seen(event: JSON) -> float:
-    meta = event["metadata"]
-    text = event.get("lastTimestamp") or event.get("eventTime") or meta["creationTimestamp"]
-    return seconds_of(text) or 0.0
+def _last_seen(event: JSON) -> str:
+    seen = event.get("lastTimestamp") or event.get("eventTime")
+    return str(seen or event["metadata"]["creationTimestamp"])

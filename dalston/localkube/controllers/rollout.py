@@ -20,6 +20,8 @@ class SetFacts:
     ready: int = 0
     available: int = 0
     created_at: float = 0.0
+    pods: int = 0
+    """Pods that have not ended, those on their way out too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def next_sizes(
 ) -> dict[str, int]:
     """The sizes to set now, by ReplicaSet name; those that stay are left out."""
     if recreate:
-        if any(old.wanted or old.replicas for old in olds):
+        if any(old.wanted or old.pods for old in olds):
             return {old.name: 0 for old in olds if old.wanted}
         return {} if new.wanted == desired else {new.name: desired}
     grown = _new_size(desired, new, olds, limits=limits)

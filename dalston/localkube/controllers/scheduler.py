@@ -111,7 +111,7 @@ class Scheduler:
             )
             return None
         if node is None:
-            await self._refuse(pod, "Unschedulable", "no nodes available to schedule pods")
+            # The kubelet is about to register it, which brings us here again.
             return None
         name = node["metadata"]["name"]
         others = [

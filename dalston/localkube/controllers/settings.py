@@ -16,11 +16,8 @@ class ControllerSettings(BaseSettings):
     job_backoff_limit_seconds: float = 600.0
     """Longest such pause. Kubernetes' own value."""
 
-    event_ttl_seconds: float = 3600.0
-    """Age at which Events are deleted. Kubernetes' own value."""
-
     max_events: int = 5000
-    """Events kept at most, the newest, so that a crash loop cannot fill the store."""
+    """Events kept at most within their hour, so that a crash loop cannot fill the store."""
 
     pod_burst: int = 500
     """Pods that one pass over a Job or ReplicaSet creates at most, as Kubernetes does."""

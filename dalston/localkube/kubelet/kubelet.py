@@ -221,6 +221,8 @@ class Kubelet:
 
     async def _leave(self) -> None:
         """End the pods in order, or leave them to the next kubelet."""
+        if not self._swept and not self._settings.keep_pods:
+            await self._take_late()
         running = list(self._pods.values())
         if self._settings.keep_pods:
             for _, task in running:
@@ -237,6 +239,18 @@ class Kubelet:
         tasks = [task for _, task in running]
         await asyncio.gather(*tasks, *self._chores, return_exceptions=True)
         await self._recorder.flush()
+
+    async def _take_late(self) -> None:
+        """A stop came before the pods of an earlier kubelet were adopted: they must end too."""
+        try:
+            pods, _ = await self._client.list(PODS)
+        except (ApiError, ApiUnavailable) as error:
+            logger.warning("cannot end the pods in order: %s", error)
+            for folder in await asyncio.to_thread(lambda: list(self._folder.glob("*"))):
+                await asyncio.to_thread(_end_runs, folder)
+            return
+        for pod in pods:
+            self._take(pod)
 
 
 def _end_runs(folder: Path) -> None:
