@@ -10,7 +10,6 @@ import logging
 import shutil
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -18,14 +17,12 @@ from typing import Any, TypeVar
 from dalston.artifacts import keys
 from dalston.artifacts.store import (
     ArtifactNotFound,
-    ArtifactStore,
     StoreFull,
     StoreUnavailable,
 )
-from dalston.bus import Bus, BusUnavailable, Claim, TaskDelivery
+from dalston.bus import BusUnavailable, Claim, TaskDelivery
 from dalston.engine_sdk.engine import Engine
 from dalston.engine_sdk.files import StoreFiles
-from dalston.engine_sdk.metrics import WorkerMetrics
 from dalston.engine_sdk.outcomes import (
     Outcome,
     Produced,
@@ -36,14 +33,13 @@ from dalston.engine_sdk.outcomes import (
     judge_claim,
     started_event,
     succeeded_event,
+    write_manifest,
 )
 from dalston.engine_sdk.performing import perform
 from dalston.engine_sdk.progress import ProgressReport
-from dalston.engine_sdk.scratch import Scratch
-from dalston.engine_sdk.settings import WorkerSettings
 from dalston.engine_sdk.task import Task
 from dalston.engine_sdk.threads import EngineThread
-from dalston.fetch import FetchSettings
+from dalston.engine_sdk.workplace import Workplace
 from dalston.pipeline.tasks import ErrorKind, Manifest
 
 T = TypeVar("T")
@@ -61,18 +57,6 @@ class EngineStuck(Exception):
 
 class _Stopped(Exception):
     """The execution is to be abandoned; `Execution.reason` says why."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workplace:
-    """What all executions of a worker share."""
-
-    settings: WorkerSettings
-    bus: Bus
-    store: ArtifactStore
-    scratch: Scratch
-    metrics: WorkerMetrics
-    fetching: FetchSettings
 
 
 class Execution:
@@ -235,13 +219,13 @@ class Execution:
             engine=request.engine,
             worker=self._place.settings.name,
             folder=folder,
-            result=produced.result,
+            result={},
             summary=produced.summary,
             finished_at=datetime.now(UTC),
             queue_seconds=self._queue_seconds,
             run_seconds=self._run_seconds(),
         )
-        data = manifest.model_dump_json().encode()
+        data = write_manifest(manifest, produced)
         created = await self._persist(partial(store.create, keys.manifest(request.id), data))
         self._committed = True
         if not created:

@@ -4,6 +4,7 @@ The same Task, files and judging of results as in a worker.
 """
 
 import asyncio
+import json
 import tempfile
 import threading
 import time
@@ -46,6 +47,12 @@ class LocalRun:
     produced: Produced
     seconds: float
     files: dict[str, Path]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The result as a JSON object."""
+        found: dict[str, Any] = json.loads(self.produced.json)
+        return found
 
 
 class LocalRunner:
@@ -142,12 +149,12 @@ class LocalRunner:
         """Make what an engine gave an input of later stages."""
         for name, path in run.files.items():
             self._await(self.store.put_file(f"{_folder(request.id)}/{name}", path))
-        self._add(request.id, run.produced.result, run.produced)
+        self._add(request.id, run.result, run.produced.summary)
 
     def add_result(self, stage: Stage, result: StageResult, *, part: int = 0) -> None:
         """Make a result an input of later stages; it names no files."""
         task = TaskId(JOB, stage, part, 0)
-        self._add(task, result.model_dump(mode="json"), None)
+        self._add(task, result.model_dump(mode="json"), StageSummary())
 
     def prepare_simply(self, path: Path) -> PrepareResult:
         """Decode a recording to one track with one part, and make that an input."""
@@ -170,14 +177,14 @@ class LocalRunner:
         self.add_result(Stage.PREPARE, result)
         return result
 
-    def _add(self, task: TaskId, result: dict[str, Any], produced: Produced | None) -> None:
+    def _add(self, task: TaskId, result: dict[str, Any], summary: StageSummary) -> None:
         manifest = Manifest(
             task=str(task),
             engine="local",
             worker="local",
             folder=_folder(task),
             result=result,
-            summary=produced.summary if produced is not None else StageSummary(),
+            summary=summary,
             finished_at=datetime.now(UTC),
         )
         key = keys.manifest(task)
@@ -220,7 +227,7 @@ def prepare(
     request = runner.request(Stage.PREPARE, source=runner.put_source(path), **fields)
     run = runner.run(engine, request)
     runner.add_run(request, run)
-    return PrepareResult.model_validate(run.produced.result)
+    return PrepareResult.model_validate(run.result)
 
 
 def _folder(task: TaskId) -> str:

@@ -83,11 +83,20 @@ def judge_claim(held: Claim, found: Claim | None) -> Stop | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Produced:
-    """The result of `process()`, ready to be stored."""
+    """The result of `process()` as JSON, ready to be stored."""
 
-    result: dict[str, Any]
+    json: str
     summary: StageSummary
     files: tuple[Path, ...]
+
+
+def write_manifest(manifest: Manifest, produced: Produced) -> bytes:
+    """Give the stored form of a manifest whose own `result` is left out: what was produced.
+
+    Results of long recordings are tens of megabytes; they are serialized once, in the engine's thread.
+    """
+    head = manifest.model_dump_json(exclude={"result"})
+    return f'{head[:-1]},"result":{produced.json}}}'.encode()
 
 
 def check_result(result: object, *, stage: Stage, files: list[Path]) -> StageResult:

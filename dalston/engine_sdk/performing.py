@@ -15,7 +15,7 @@ def perform(engine: Engine, task: Task, *, folder: str) -> Produced:
     if isinstance(result, MergeResult):
         task.output(TRANSCRIPT).write_text(result.transcript.model_dump_json(), encoding="utf-8")
     return Produced(
-        result=result.model_dump(mode="json"),
+        json=result.model_dump_json(),
         summary=summarize(result, folder=folder),
         files=tuple(task.outputs()),
     )

@@ -14,7 +14,6 @@ import uvloop
 from dalston.artifacts import ArtifactSettings, ArtifactStore
 from dalston.bus import Bus, BusSettings
 from dalston.engine_sdk.engine import Engine, EngineContext
-from dalston.engine_sdk.execution import Workplace
 from dalston.engine_sdk.health import serve_health
 from dalston.engine_sdk.loading import load_engine_class, parameter_defaults
 from dalston.engine_sdk.metrics import WorkerMetrics
@@ -27,6 +26,7 @@ from dalston.engine_sdk.settings import (
     choose_threads,
 )
 from dalston.engine_sdk.worker import Worker
+from dalston.engine_sdk.workplace import Workplace
 from dalston.fetch import FetchSettings
 from dalston.observability import log_context, setup_logging
 

@@ -70,7 +70,7 @@ def run_trial(trial: Trial, *, errors: TextIO) -> dict[str, Any]:
     with LocalRunner() as runner:
         if stage is Stage.PREPARE:
             runs = [_run_prepare(runner, engine, trial, options)]
-            audio = PrepareResult.model_validate(runs[0].produced.result).duration
+            audio = PrepareResult.model_validate(runs[0].result).duration
         else:
             prepared = prepare(
                 runner,
@@ -91,7 +91,7 @@ def run_trial(trial: Trial, *, errors: TextIO) -> dict[str, Any]:
         f"({seconds / max(audio, 1e-9):.3f} s each), loaded in {loaded:.2f} s",
         file=errors,
     )
-    results = [run.produced.result for run in runs]
+    results = [run.result for run in runs]
     return {
         "stage": str(stage),
         "results": results,

@@ -14,9 +14,10 @@ from typing import Any
 
 from dalston.bus import BusUnavailable, TaskDelivery, TaskQueue
 from dalston.engine_sdk.engine import Engine
-from dalston.engine_sdk.execution import EngineStuck, Execution, Workplace
+from dalston.engine_sdk.execution import EngineStuck, Execution
 from dalston.engine_sdk.outcomes import Outcome, Stop
 from dalston.engine_sdk.threads import EngineThread
+from dalston.engine_sdk.workplace import Workplace
 from dalston.observability import log_context
 
 logger = logging.getLogger(__name__)

@@ -26,11 +26,11 @@ from dalston.engine_sdk import (
     TranscribeResult,
     TranscriptionOptions,
 )
-from dalston.engine_sdk.execution import Workplace
 from dalston.engine_sdk.metrics import WorkerMetrics
 from dalston.engine_sdk.scratch import Scratch
 from dalston.engine_sdk.settings import WorkerSettings
 from dalston.engine_sdk.worker import Worker
+from dalston.engine_sdk.workplace import Workplace
 from dalston.fetch import FetchSettings
 from dalston.pipeline import Manifest, StageSummary, TaskEvent, TaskId
 from tests.deadlines import until, within
