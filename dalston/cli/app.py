@@ -49,8 +49,9 @@ app.add_typer(keys, name="keys")
 
 
 class Format(StrEnum):
-    """Formats of a transcript."""
+    """Formats of a transcript: what is said and nothing else, or as the API exports it."""
 
+    TEXT = "text"
     TXT = "txt"
     SRT = "srt"
     VTT = "vtt"
@@ -135,7 +136,12 @@ def transcribe(
     model: Annotated[
         str | None, typer.Option(help="Model; the engine's default if not given.")
     ] = None,
-    format: Annotated[Format, typer.Option("--format", "-f", help="Format.")] = Format.TXT,
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", "-f", help="Format; if not given text, with speakers or channels txt."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write transcripts into.")
@@ -169,9 +175,10 @@ def transcribe(
         vocabulary=vocabulary or [],
         model=model,
     )
+    chosen = Format.JSON if as_json else format or _readable(diarize or channels)
     options = TranscribeOptions(
         sources=recordings,
-        format="json" if as_json else format.value,
+        format=chosen.value,
         output=output,
         wait=wait,
         fields=fields,
@@ -249,7 +256,7 @@ def jobs_get(
 @jobs.command("transcript")
 def jobs_transcript(
     id: Annotated[str, typer.Argument(show_default=False)],
-    format: Annotated[Format, typer.Option("--format", "-f", help="Format.")] = Format.TXT,
+    format: Annotated[Format, typer.Option("--format", "-f", help="Format.")] = Format.TEXT,
     server: ServerUrl = SERVER_URL,
     api_key: ApiKey = None,
 ) -> None:
@@ -374,6 +381,10 @@ def keys_revoke(
     from dalston.cli.keys import revoke
 
     raise typer.Exit(revoke(kubeconfig_of(kubeconfig, state_dir), id))
+
+
+def _readable(with_speakers: bool) -> Format:
+    return Format.TXT if with_speakers else Format.TEXT
 
 
 def _server(url: str, api_key: str | None) -> Server:

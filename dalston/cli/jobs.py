@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -137,8 +138,16 @@ def _seconds(value: float | None) -> str:
 def transcript(server: Server, job: str, *, format: str) -> ExitCode:
     """Print the transcript of a finished job."""
     with server.connect() as client:
-        console.say(client.export(job, format).rstrip("\n"))
+        console.say(transcript_text(client, job, format).rstrip("\n"))
     return ExitCode.OK
+
+
+def transcript_text(client: Client, job: str, format: str) -> str:
+    """Give the transcript in a format; `text` is what is said and nothing else."""
+    if format != "text":
+        return client.export(job, format)
+    text: str = json.loads(client.export(job, "json"))["text"]
+    return text + "\n"
 
 
 def watch(server: Server, jobs: Sequence[str]) -> ExitCode:

@@ -10,13 +10,13 @@ from urllib.parse import urlparse
 
 from dalston.cli import console
 from dalston.cli.exit_codes import ExitCode
-from dalston.cli.jobs import follow, outcome
+from dalston.cli.jobs import follow, outcome, transcript_text
 from dalston.cli.problems import Problem, Refused
 from dalston.cli.progress import Progress, progress
 from dalston.cli.server import Client, Server
 
 JSON = dict[str, Any]
-EXTENSIONS = {"txt": "txt", "srt": "srt", "vtt": "vtt", "json": "json"}
+EXTENSIONS = {"text": "txt", "txt": "txt", "srt": "srt", "vtt": "vtt", "json": "json"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,12 @@ def transcribe(server: Server, options: TranscribeOptions) -> ExitCode:
 
 def _check(options: TranscribeOptions) -> None:
     several = len(options.sources) > 1
-    if several and options.format != "txt" and options.wait and options.output is None:
+    if (
+        several
+        and options.format not in ("text", "txt")
+        and options.wait
+        and options.output is None
+    ):
         raise Problem(
             f"several transcripts as {options.format} do not fit one output",
             advice="give a folder for them with --output",
@@ -160,7 +165,7 @@ def _deliver(
         return ExitCode.FAILED
     for warning in job.get("warnings") or []:
         console.tell(f"{finished.source}: {warning}")
-    text = client.export(job["id"], options.format)
+    text = transcript_text(client, job["id"], options.format)
     if options.output is not None:
         path = options.output / f"{finished.name}.{EXTENSIONS[options.format]}"
         path.parent.mkdir(parents=True, exist_ok=True)
