@@ -99,6 +99,19 @@ def _prepare_job(job: JSON) -> None:
     failed = "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed"
     spec.setdefault("podReplacementPolicy", failed)
     prepare_pod_spec(spec.setdefault("template", {}).setdefault("spec", {}), restart=None)
+    if not spec["manualSelector"]:
+        _generate_selector(job)
+
+
+def _generate_selector(job: JSON) -> None:
+    """The Job's pods carry its uid, and its selector asks for it."""
+    meta, template = job["metadata"], job["spec"]["template"]
+    labels = template.setdefault("metadata", {}).setdefault("labels", {})
+    for prefix in ("batch.kubernetes.io/", ""):
+        labels.setdefault(f"{prefix}controller-uid", meta["uid"])
+        labels.setdefault(f"{prefix}job-name", meta["name"])
+    selector = {"matchLabels": {"batch.kubernetes.io/controller-uid": meta["uid"]}}
+    job["spec"].setdefault("selector", selector)
 
 
 def _validate_job(job: JSON, old: JSON | None) -> list[FieldError]:
