@@ -381,3 +381,9 @@ async def test_unavailable_device_leaves_the_pod_pending(cluster: Cluster) -> No
     assert found["status"]["phase"] == "Pending"
     message = found["status"]["conditions"][0]["message"]
     assert message.startswith("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
+
+
+async def test_times_of_log_lines_are_refused(cluster: Cluster) -> None:
+    await cluster.run_pod("exit 0")
+    await cluster.one(PODS, "pod", ended)
+    assert "kept without times" in await cluster.kubectl("logs", "--timestamps", "pod")

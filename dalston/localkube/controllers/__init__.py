@@ -28,11 +28,19 @@ __all__ = ["ControllerSettings", "run", "run_controllers"]
 
 logger = logging.getLogger(__name__)
 
+_RESTART_SECONDS = 1.0
+
 
 async def run(kube: LocalKube, settings: ControllerSettings | None = None) -> None:
-    """Run all controllers of a control plane until cancelled."""
+    """Run all controllers of a control plane until cancelled; after an error, start again."""
+    settings = settings or ControllerSettings()
     async with connect(kube.url, kube.token) as client:
-        await run_controllers(client, settings or ControllerSettings())
+        while True:
+            try:
+                await run_controllers(client, settings)
+            except Exception:
+                logger.exception("the controllers failed; starting them again")
+            await asyncio.sleep(_RESTART_SECONDS)
 
 
 async def run_controllers(client: KubeClient, settings: ControllerSettings) -> None:

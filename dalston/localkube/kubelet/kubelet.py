@@ -38,6 +38,7 @@ JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
 
 _OVER = ("Succeeded", "Failed")
+_TAKE_AGAIN = 5.0
 
 
 class Kubelet:
@@ -58,25 +59,37 @@ class Kubelet:
         )
 
     async def run(self) -> None:
-        """Run pods until cancelled; then end them in order, or leave them running (`keep_pods`)."""
+        """Run pods until cancelled; then end them in order, or leave them running (`keep_pods`).
+
+        An error leaves them running as well: the next kubelet adopts them.
+        """
         timeout = aiohttp.ClientTimeout(total=None)
         async with aiohttp.ClientSession(timeout=timeout) as self._http:
             try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._recorder.run())
-                    group.create_task(self._informer.run())
-                    await self._informer.synced.wait()
-                    await asyncio.to_thread(self._clean_up)
-                    await node.register(self._client, self._settings)
-                    self._swept = True
-                    for pod in list(self._informer.cache.values()):
-                        self._take(pod)
-                    group.create_task(self._sample())
-            finally:
-                await self._leave()
+                await self._serve()
+            except asyncio.CancelledError:
+                await self._leave(keep=self._settings.keep_pods)
+                raise
+            except BaseException:
+                await self._leave(keep=True)
+                raise
+
+    async def _serve(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._recorder.run())
+            group.create_task(self._informer.run())
+            await self._informer.synced.wait()
+            await asyncio.to_thread(self._clean_up)
+            await node.register(self._client, self._settings)
+            self._swept = True
+            for pod in list(self._informer.cache.values()):
+                self._take(pod)
+            group.create_task(self._sample())
 
     async def read_log(self, request: LogRequest) -> AsyncIterator[bytes]:
         """The lines of a container's log. Raises errors.ApiError."""
+        if request.timestamps or request.since_seconds or request.since_time:
+            raise errors.bad_request("timestamps and since: logs are kept without times")
         pod = self._informer.get(request.namespace, request.pod)
         if pod is None:
             raise errors.not_found(errors.GroupResource("", "pods"), request.pod)
@@ -137,14 +150,20 @@ class Kubelet:
         except asyncio.CancelledError:
             raise
         except Exception:
-            logger.exception("pod %s failed", uid)
-            raise
+            logger.exception("pod %s failed; taking it up again", uid)
+            asyncio.get_running_loop().call_later(_TAKE_AGAIN, self._take_again, uid)
+            return
         finally:
             self._pods.pop(uid, None)
         # Its object may have gone before it: then nobody else removes the folder.
         known = {pod["metadata"]["uid"] for pod in self._informer.cache.values()}
         if uid not in known:
             await asyncio.to_thread(shutil.rmtree, runner.folder, ignore_errors=True)
+
+    def _take_again(self, uid: str) -> None:
+        for pod in list(self._informer.cache.values()):
+            if pod["metadata"]["uid"] == uid:
+                self._take(pod)
 
     def _drop(self, pod: JSON) -> None:
         """The object is gone: end what runs, remove what lies there."""
@@ -204,8 +223,12 @@ class Kubelet:
                 for container in runner.containers
                 if container.goes_on
             ]
-            if running:
+            if not running:
+                continue
+            try:
                 await asyncio.to_thread(self._look, running)
+            except OSError as error:
+                logger.warning("cannot look at memory and logs: %s", error)
 
     def _look(self, containers: list[Container]) -> None:
         limited = [container for container in containers if container.memory_limit]
@@ -219,12 +242,12 @@ class Kubelet:
             if container.run is not None:
                 logs.rotate(container.run.log, limit=self._settings.max_log_bytes)
 
-    async def _leave(self) -> None:
+    async def _leave(self, *, keep: bool) -> None:
         """End the pods in order, or leave them to the next kubelet."""
-        if not self._swept and not self._settings.keep_pods:
+        if not self._swept and not keep:
             await self._take_late()
         running = list(self._pods.values())
-        if self._settings.keep_pods:
+        if keep:
             for _, task in running:
                 task.cancel()
         else:
