@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from bench.processes import CHECKOUT, ControlPlane, control_plane, cpu_seconds, memory_mib, metric

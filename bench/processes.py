@@ -77,7 +77,6 @@ async def control_plane() -> AsyncIterator[ControlPlane]:
     }
     arguments = ["--data-dir", str(folder / "kube"), "--port", "0", "--server-only"]
     arguments += ["--kubeconfig", str(kubeconfig)]
-    plane: ControlPlane | None = None
     running: list[subprocess.Popen[bytes]] = []
     try:
         with (folder / "localkube.log").open("wb") as log:
@@ -103,7 +102,7 @@ async def control_plane() -> AsyncIterator[ControlPlane]:
             await apply_engine(plane, CHECKOUT / "bench" / "noop")
             yield plane
     finally:
-        for process in plane.running if plane else running:
+        for process in running:
             process.kill()
             process.wait()
         nats.kill()

@@ -13,8 +13,8 @@ from dalston.engine_sdk import (
     StageResult,
     Task,
     Track,
-    Transcript,
     TranscribeResult,
+    Transcript,
 )
 
 _SECONDS = 1.0

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from dalston.bus import Bus, BusSettings, subjects
+from dalston.cli.up import leftovers
 from tests.speech import jfk
 from tests.stack import Stack
 from tests.system.recognised import says
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
 _JOBS = 20
 _END_SECONDS = 150.0
-_FINISHED = ("Succeeded", "Failed", "Cancelled")
+_FINISHED = ("succeeded", "failed", "cancelled")
 
 
 @pytest.fixture(scope="module")
@@ -76,16 +77,16 @@ async def test_nothing_is_left_behind(system: Stack) -> None:
 
 def test_cancelled_job_stops_within_five_seconds(system: Stack, long_speech: Path) -> None:
     name = _submit(system, long_speech)
-    _until(lambda: _stage(system, name, "transcribe") == "Running", 30)
+    _until(lambda: _stage(system, name, "transcribe") == "running", 30)
     httpx.post(f"{system.url}/v1/audio/transcriptions/{name}/cancel").raise_for_status()
-    _until(lambda: _status(system, name).get("phase") == "Cancelled", 5)
+    _until(lambda: _status(system, name).get("phase") == "cancelled", 5)
     _until(lambda: _running_tasks(system) == 0, 5)
     _delete_all(system, [name])
 
 
 def test_suspended_job_waits_and_resumes(system: Stack) -> None:
     name = _submit(system, jfk().path, suspend="true")
-    _until(lambda: _status(system, name).get("phase") == "Suspended", 10)
+    _until(lambda: _status(system, name).get("phase") == "suspended", 10)
     system.kubectl("patch", "tj", name, "--type=merge", "-p", '{"spec":{"suspend":false}}')
     assert _ended(system, name)["status"]["phase"] == "Succeeded"
     _delete_all(system, [name])
@@ -106,22 +107,23 @@ def _kill(system: Stack, part: str) -> None:
         except (AssertionError, KeyError, ProcessLookupError):
             return
         return
-    for pid in _workers():
+    for pid in _workers(system):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
 
 
-def _workers() -> list[int]:
-    """Process ids of the workers of this test's system."""
-    import psutil
-
+def _workers(system: Stack) -> list[int]:
+    """Process ids of the workers of this system."""
     found = []
-    for process in psutil.process_iter(["cmdline", "ppid"]):
-        command = process.info["cmdline"] or []
-        if command[1:4] == ["-m", "dalston.engine_sdk", "worker"]:
-            found.append(process.pid)
+    for pid in leftovers.marked(system.state_dir):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"dalston.engine_sdk" in command and b"worker" in command:
+            found.append(pid)
     return found
 
 
