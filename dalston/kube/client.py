@@ -138,11 +138,18 @@ class KubeClient:
         return await self.request("PATCH", path, body=body, content_type=APPLY_PATCH)
 
     async def delete(
-        self, kind: Kind, name: str, *, namespace: str | None, propagation: str = "Background"
+        self,
+        kind: Kind,
+        name: str,
+        *,
+        namespace: str | None,
+        propagation: str = "Background",
+        uid: str | None = None,
     ) -> JSON:
-        """Delete an object; raises NotFound."""
+        """Delete an object; raises NotFound, or Conflict when it is another one than that `uid`."""
         query = _query(propagationPolicy=propagation)
-        return await self.request("DELETE", kind.path(namespace, name) + query)
+        body = {"preconditions": {"uid": uid}} if uid else None
+        return await self.request("DELETE", kind.path(namespace, name) + query, body=body)
 
     async def watch(
         self,

@@ -1,7 +1,9 @@
 """One active process by a coordination/v1 Lease.
 
 The holder renews every `renew_seconds`; another takes the Lease when it was not renewed for
-`duration_seconds` as measured on the taker's own clock, so that skewed clocks do no harm.
+`duration_seconds` as measured on the taker's own clock, so that skewed clocks do no harm. The holder
+gives up before that, counted from when it sent its last renewal that was answered, so that two
+never act at once.
 """
 
 import asyncio
@@ -9,6 +11,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
+from typing import Self
 
 from dalston.kube.client import JSON, KubeClient
 from dalston.kube.errors import AlreadyExists, ApiError, ApiUnavailable, Conflict, NotFound
@@ -22,8 +26,14 @@ class LeaseTimes:
     """Times of the election, in seconds; the defaults are those of Kubernetes' controllers."""
 
     duration_seconds: float = 15.0
+    give_up_seconds: float = 10.0
     renew_seconds: float = 5.0
     retry_seconds: float = 2.0
+
+    @classmethod
+    def of(cls, duration: float) -> Self:
+        """Give times in the proportions of the defaults."""
+        return cls(duration, duration * 2 / 3, duration / 3, duration / 7.5)
 
 
 class LeaseLost(Exception):
@@ -68,13 +78,17 @@ class Lease:
         renewed = loop.time()
         while True:
             await asyncio.sleep(self._times.renew_seconds)
+            asked = loop.time()
             try:
-                if not await self._try():
-                    raise LeaseLost(f"{self._name} was taken by another process")
-                renewed = loop.time()
+                async with asyncio.timeout_at(renewed + self._times.give_up_seconds):
+                    if not await self._try():
+                        raise LeaseLost(f"{self._name} was taken by another process")
+                renewed = asked
+            except TimeoutError:
+                logger.warning("cannot renew the lease %s: no answer in time", self._name)
             except (ApiError, ApiUnavailable) as error:
                 logger.warning("cannot renew the lease %s: %s", self._name, error)
-            if loop.time() - renewed > self._times.duration_seconds:
+            if loop.time() - renewed >= self._times.give_up_seconds:
                 self._held = None
                 raise LeaseLost(f"{self._name} was not renewed for {loop.time() - renewed:.0f} s")
 
@@ -145,7 +159,7 @@ class Lease:
         same = previous.get("holderIdentity") == self._identity
         return {
             "holderIdentity": self._identity,
-            "leaseDurationSeconds": int(self._times.duration_seconds),
+            "leaseDurationSeconds": max(ceil(self._times.duration_seconds), 1),
             "acquireTime": previous.get("acquireTime", now) if same else now,
             "renewTime": now,
             "leaseTransitions": int(previous.get("leaseTransitions") or 0) + (0 if same else 1),

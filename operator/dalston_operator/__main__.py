@@ -17,7 +17,7 @@ from prometheus_client import start_http_server
 from dalston.artifacts import ArtifactSettings, ArtifactStore
 from dalston.bus import Bus, BusSettings
 from dalston.kube import KubeClient, KubeSettings
-from dalston.kube.lease import Lease, LeaseLost
+from dalston.kube.lease import Lease, LeaseLost, LeaseTimes
 from dalston.observability import setup_logging
 from dalston_operator import handlers, metrics
 from dalston_operator.engines.render import WorkerEnvironment
@@ -76,6 +76,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> int:
             namespace=settings.operator.lease_namespace,
             name=settings.operator.lease_name,
             identity=identity,
+            times=LeaseTimes.of(settings.operator.lease_duration),
         )
         health = Health(settings.operator, bus, lease)
         async with health.served():
@@ -120,17 +121,17 @@ async def _serve(operator: Operator, client: KubeClient, lease: Lease, stop: asy
         ),
         asyncio.create_task(_own_signals(ready, stop), name="signals"),
     ]
-    done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    status = 0
-    for task in done - {stopped}:
-        status = 1
-        error = task.exception()
-        level = logging.WARNING if isinstance(error, LeaseLost) else logging.ERROR
-        logger.log(level, "%s ended: %r", task.get_name(), error, exc_info=error)
-    for task in [stopped, *tasks]:
-        task.cancel()
-    await asyncio.wait([stopped, *tasks], timeout=_STOP_SECONDS)
-    return status
+    try:
+        done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopped}:
+            error = task.exception()
+            level = logging.WARNING if isinstance(error, LeaseLost) else logging.ERROR
+            logger.log(level, "%s ended: %r", task.get_name(), error, exc_info=error)
+        return 0 if done == {stopped} else 1
+    finally:
+        for task in [stopped, *tasks]:
+            task.cancel()
+        await asyncio.wait([stopped, *tasks], timeout=_STOP_SECONDS)
 
 
 async def _own_signals(ready: asyncio.Event, stop: asyncio.Event) -> None:

@@ -6,13 +6,22 @@ from collections.abc import Awaitable, Callable
 
 import nats.errors
 import nats.js.errors
+from pydantic import ValidationError
 
 from dalston.bus import Bus, BusUnavailable, EventDelivery
+from dalston.kube import ApiError, ApiUnavailable
 from dalston_operator.jobs.controller import JobController
 
 logger = logging.getLogger(__name__)
 
 _PAUSE = 0.5
+_EXPECTED = (
+    ApiError,
+    ApiUnavailable,
+    BusUnavailable,
+    nats.errors.Error,
+    nats.js.errors.APIError,
+)
 
 
 async def feed(
@@ -28,7 +37,7 @@ async def feed(
             for delivery in await events.next():
                 try:
                     await _deliver(bus, jobs, delivery, bring_back)
-                except (BusUnavailable, nats.errors.Error, nats.js.errors.APIError) as error:
+                except _EXPECTED as error:
                     # Not acknowledged, so it comes again.
                     logger.warning("an event was not handled: %r", error)
                     await asyncio.sleep(_PAUSE)
@@ -42,7 +51,11 @@ async def _deliver(
 ) -> None:
     event = delivery.event
     if delivery.undeliverable is not None:
-        request = await bus.bury(delivery.undeliverable)
+        try:
+            request = await bus.bury(delivery.undeliverable)
+        except ValidationError as error:
+            logger.error("a task that nobody finished cannot be read: %s", error)
+            request = None
         if request is not None and (jobs.tracks(request.job) or await bring_back(request.job)):
             jobs.undeliverable(request)
         await delivery.ack()

@@ -3,15 +3,14 @@
 import asyncio
 import logging
 import time
-from datetime import UTC, datetime
+
+from pydantic import ValidationError
 
 from dalston.artifacts import ArtifactStore
 from dalston.bus import Bus
 from dalston.kube import JSON, KubeClient, NotFound
 from dalston.kube.kinds import ENGINES, TRANSCRIPTION_JOBS
-from dalston.pipeline.tasks import ErrorKind, EventType, TaskError, TaskEvent
 from dalston.resources.engine import Engine
-from dalston.resources.transcription_job import PartState
 from dalston_operator import metrics
 from dalston_operator.engines.controller import EngineController
 from dalston_operator.engines.render import WorkerEnvironment
@@ -20,7 +19,7 @@ from dalston_operator.events import feed
 from dalston_operator.jobs.controller import JobController
 from dalston_operator.jobs.dedicated import DedicatedWorkers
 from dalston_operator.jobs.recovery import Recovery
-from dalston_operator.jobs.retention import Retention
+from dalston_operator.jobs.retention import Retention, view
 from dalston_operator.settings import OperatorSettings
 
 logger = logging.getLogger(__name__)
@@ -54,7 +53,11 @@ class Operator:
             engines=self.engines.in_namespace,
             recovery=Recovery(bus, store),
             dedicated=DedicatedWorkers(
-                client, bus, environment=environment, find_engine=self._find_engine
+                client,
+                bus,
+                environment=environment,
+                find_engine=self._find_engine,
+                find_worker=self.engines.jobs.get,
             ),
             on_published=self.engines.task_published,
         )
@@ -67,19 +70,19 @@ class Operator:
             on_deleted=self.jobs.forget,
         )
         self.last_loop_check = time.monotonic()
-        self._errands: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Reconcile until cancelled; the engines are known before the first job is planned."""
         await self._bus.ensure_streams()
         items, _ = await self._client.list(ENGINES, namespace=self.settings.namespace)
         for item in items:
-            self.engines.observe(item)
+            self._observe_engine(item)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_loop())
             group.create_task(self.engines.run())
             group.create_task(self.retention.run())
             await self.retention.jobs.synced.wait()
+            await self.engines.jobs.synced.wait()
             group.create_task(self.jobs.run())
             group.create_task(feed(self._bus, self.jobs, bring_back=self._bring_back))
 
@@ -97,7 +100,14 @@ class Operator:
         if type == "DELETED":
             await self.engines.forget(item["metadata"]["namespace"], item["metadata"]["name"])
         else:
+            self._observe_engine(item)
+
+    def _observe_engine(self, item: JSON) -> None:
+        try:
             self.engines.observe(item)
+        except ValidationError as error:
+            # One that was stored before its schema became stricter must not stop the others.
+            logger.error("engine %s cannot be read: %s", item["metadata"]["name"], error)
 
     def _find_engine(self, namespace: str, name: str) -> Engine | None:
         return self.engines.engines.get((namespace, name))
@@ -106,7 +116,7 @@ class Operator:
         """Take a finished job back into memory, so that it is planned or published anew."""
         item = await self._client.get(TRANSCRIPTION_JOBS, name, namespace=namespace)
         await self._bus.forget_dead_letters(item["metadata"]["uid"])
-        self.jobs.observe(item)
+        self.jobs.observe(item, fresh=True)
 
     async def _bring_back(self, uid: str) -> bool:
         key = self.retention.unfinished(uid)
@@ -116,42 +126,15 @@ class Operator:
             item = await self._client.get(TRANSCRIPTION_JOBS, key[1], namespace=key[0])
         except NotFound:
             return False
-        self.jobs.observe(item)
-        return self.jobs.tracks(uid)
+        if item["metadata"]["uid"] != uid or view(item).finished:
+            return False
+        self.jobs.observe(item, fresh=True)
+        return True
 
-    def _dedicated_ended(self, job: JobView) -> None:
-        errand = asyncio.create_task(self._report_lost(job))
-        self._errands.add(errand)
-        errand.add_done_callback(self._errands.discard)
-
-    async def _report_lost(self, ended: JobView) -> None:
-        """Fail the tasks that a dedicated worker has ended without a result of."""
-        await asyncio.sleep(_EVENT_GRACE)
-        if ended.owner_job is None or not self.jobs.tracks(ended.owner_job):
-            return
-        known = self.jobs.find(ended.owner_job)
-        await self.jobs.check(known)
-        for stage in known.job.status.stages:
-            if stage.name != ended.stage:
-                continue
-            for part in stage.parts:
-                in_flight = part.state in (PartState.QUEUED, PartState.RUNNING)
-                if in_flight and part.attempt == ended.attempt:
-                    self.jobs.deliver(
-                        TaskEvent(
-                            type=EventType.FAILED,
-                            job=ended.owner_job,
-                            stage=stage.name,
-                            part=part.index,
-                            attempt=part.attempt,
-                            at=datetime.now(UTC),
-                            error=TaskError(
-                                kind=ErrorKind.INFRASTRUCTURE,
-                                code="WorkerLost",
-                                message=ended.problem or "the worker ended without a result",
-                            ),
-                        )
-                    )
+    def _dedicated_ended(self, worker: JobView) -> None:
+        """Look after what a dedicated worker has left, once its last event had time to come."""
+        if worker.owner_job is not None:
+            self.jobs.suspect(worker.owner_job, after=_EVENT_GRACE)
 
     async def _watch_loop(self) -> None:
         """Measure how late timers run; the liveness probe reads the time of the last one."""

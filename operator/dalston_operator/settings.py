@@ -18,6 +18,10 @@ class OperatorSettings(BaseSettings):
     lease_name: str = "dalston-operator"
     """Name of that Lease."""
 
+    lease_duration: float = Field(default=15.0, ge=1)
+    """Seconds after which another operator takes over from one that was killed; as in Kubernetes'
+    own controllers."""
+
     identity: str = ""
     """Who holds the Lease; host name and process id when empty."""
 

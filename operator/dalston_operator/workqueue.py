@@ -93,7 +93,7 @@ class WorkQueue(Generic[K]):
     def _failed(self, key: K) -> None:
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
-        self.add_after(key, min(_FIRST_PAUSE * 2**count, _LAST_PAUSE))
+        self.add_after(key, min(_FIRST_PAUSE * 2 ** min(count, 20), _LAST_PAUSE))
 
     def _release(self, key: K) -> None:
         self._active.discard(key)

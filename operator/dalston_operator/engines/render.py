@@ -30,6 +30,8 @@ KEPT_LABEL = f"{GROUP}/kept"
 
 _HEALTH_PORT = 8080
 _GRACE_SECONDS = 30
+_ENGINE_LENGTH = 50
+"""Letters of the engine in the name of a worker's Job, which may have 63 in all."""
 _INPUT_FAULTS = list(range(42, 50))
 
 
@@ -81,16 +83,25 @@ def dedicated_job(
     }
     if workers == 1:
         variables["DALSTON_WORKER_MAX_TASKS"] = str(parts)
-    name = f"{job.metadata.name[:40]}-{stage}-{job.metadata.uid[:8]}-{attempt}"
+    name = dedicated_name(job, stage=stage, attempt=attempt)
     rendered = _job(engine, environment, name=name, labels=labels, variables=variables)
     rendered["metadata"]["ownerReferences"] = [_owner(job, "TranscriptionJob")]
     rendered["spec"] |= {"parallelism": workers, "completions": workers}
     return rendered
 
 
+def dedicated_name(job: TranscriptionJob, *, stage: Stage, attempt: int) -> str:
+    """Give the name of the Job of one attempt at one stage of a TranscriptionJob."""
+    readable = job.metadata.name[:36].rstrip("-.")
+    return f"{readable}-{stage}-{job.metadata.uid[:8]}-{attempt}"
+
+
 def worker_name(engine: str, index: int) -> str:
-    """Give the name of the Job of the worker with that number."""
-    return f"{engine[:52]}-worker-{index}"
+    """Give the name of the Job of the worker with that number; long engines are told by a hash."""
+    if len(engine) > _ENGINE_LENGTH:
+        digest = hashlib.sha256(engine.encode()).hexdigest()[:8]
+        engine = f"{engine[: _ENGINE_LENGTH - 9].rstrip('-')}-{digest}"
+    return f"{engine}-worker-{index}"
 
 
 def revision(engine: Engine, environment: WorkerEnvironment) -> str:

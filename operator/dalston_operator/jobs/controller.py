@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from dalston.artifacts import StoreUnavailable
 from dalston.bus import Bus, BusUnavailable, EventDelivery, QueueFull
-from dalston.kube import JSON, ApiError, ApiUnavailable, KubeClient, NotFound
+from dalston.kube import JSON, ApiError, ApiUnavailable, Conflict, KubeClient, NotFound
 from dalston.kube.kinds import TRANSCRIPTION_JOBS
 from dalston.pipeline.tasks import EventType, TaskEvent, TaskRequest
 from dalston.resources.engine import Engine
@@ -31,7 +32,9 @@ logger = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 _FIRST_SHARE = 0.15
-_EXPECTED = (ApiError, ApiUnavailable, BusUnavailable, QueueFull)
+_EXPECTED = (ApiError, ApiUnavailable, BusUnavailable, QueueFull, StoreUnavailable)
+_REMEMBERED = 10_000
+"""Jobs that ended last: many more than a watch can be late with news of."""
 
 
 class Pace:
@@ -64,6 +67,7 @@ class Tracked:
     arrived: list[TaskEvent] = field(default_factory=list)
     unacked: list[EventDelivery] = field(default_factory=list)
     last_check: float = float("-inf")
+    suspect_at: float = float("inf")
     stopped: bool = False
 
 
@@ -84,6 +88,7 @@ class JobController:
         self.queue: WorkQueue[Key] = WorkQueue()
         self.tracked: dict[Key, Tracked] = {}
         self._by_uid: dict[str, Key] = {}
+        self._ended: dict[str, None] = {}
         self._client = client
         self._bus = bus
         self._settings = settings
@@ -93,31 +98,43 @@ class JobController:
         self._on_published = on_published
         self._retry = RetryPolicy(settings.max_attempts, settings.retry_backoff)
 
-    def observe(self, item: JSON) -> None:
-        """Take in a job as the API server has it."""
+    def observe(self, item: JSON, *, fresh: bool = False) -> None:
+        """Take in a job as the API server has it.
+
+        A watch may show a job as it was before it ended here, so only a `fresh` read brings one
+        that has ended back.
+        """
         job = TranscriptionJob.model_validate(item)
+        uid = job.metadata.uid
+        if uid in self._ended:
+            if not fresh:
+                return
+            del self._ended[uid]
         key = (job.metadata.namespace, job.metadata.name)
         known = self.tracked.get(key)
-        if known is not None and known.job.metadata.uid == job.metadata.uid:
+        if known is not None and known.job.metadata.uid == uid:
             if known.job.metadata.generation == job.metadata.generation:
                 return
             known.job = job.model_copy(update={"status": known.job.status})
         else:
             if known is not None:
-                self.forget(*key)
+                self.forget(*key, known.job.metadata.uid)
             now = asyncio.get_running_loop().time()
             pace = Pace(now, self._settings.status_interval)
             self.tracked[key] = Tracked(job, item.get("status") or {}, pace)
-            self._by_uid[job.metadata.uid] = key
+            self._by_uid[uid] = key
             metrics.JOBS_TRACKED.set(len(self.tracked))
         self.queue.add(key)
 
-    def forget(self, namespace: str, name: str) -> None:
-        """Drop a job that is finished or gone."""
-        known = self.tracked.pop((namespace, name), None)
-        self.queue.forget((namespace, name))
-        if known is not None:
-            self._by_uid.pop(known.job.metadata.uid, None)
+    def forget(self, namespace: str, name: str, uid: str) -> None:
+        """Drop a job that is finished or gone; another one of that name stays."""
+        self._ended[uid] = None
+        if len(self._ended) > _REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+        key = self._by_uid.pop(uid, None)
+        if key is not None:
+            del self.tracked[key]
+            self.queue.forget(key)
             metrics.JOBS_TRACKED.set(len(self.tracked))
 
     def tracks(self, uid: str) -> bool:
@@ -165,8 +182,8 @@ class JobController:
         metrics.RECONCILES.labels("TranscriptionJob", "done").inc()
 
     async def _reconcile(self, key: Key, known: Tracked) -> None:
-        if known.last_check == float("-inf"):
-            await self.check(known)
+        if self._is_stale(known):
+            await self._check(known)
         events = list(known.arrived)
         unacked = len(known.unacked)
         decision = reconcile(
@@ -211,11 +228,16 @@ class JobController:
             return
         if patch:
             try:
+                body = {"metadata": {"uid": known.job.metadata.uid}, "status": patch}
                 await self._client.patch(
-                    TRANSCRIPTION_JOBS, key[1], {"status": patch}, namespace=key[0], sub="status"
+                    TRANSCRIPTION_JOBS, key[1], body, namespace=key[0], sub="status"
                 )
-            except NotFound:
-                self.forget(*key)
+            except (NotFound, Conflict):
+                if await self._exists(known.job):
+                    raise
+                # What was published meanwhile came after the clean-up of the deleted job.
+                await self._bus.forget_job(known.job.metadata.uid)
+                self.forget(*key, known.job.metadata.uid)
                 return
             metrics.STATUS_WRITES.labels("TranscriptionJob").inc()
             known.written = wire
@@ -225,6 +247,15 @@ class JobController:
             await delivery.ack()
         if finished:
             self._finished(key, known)
+
+    async def _exists(self, job: TranscriptionJob) -> bool:
+        """Tell whether the job is there: not deleted, nor replaced by another of its name."""
+        meta = job.metadata
+        try:
+            found = await self._client.get(TRANSCRIPTION_JOBS, meta.name, namespace=meta.namespace)
+        except NotFound:
+            return False
+        return bool(found["metadata"]["uid"] == meta.uid)
 
     def _finished(self, key: Key, known: Tracked) -> None:
         status = known.job.status
@@ -243,24 +274,36 @@ class JobController:
                 "failure": status.failure.code if status.failure else None,
             },
         )
-        self.forget(*key)
+        self.forget(*key, known.job.metadata.uid)
 
     async def _recheck_stale(self) -> None:
         """Look after tasks without news: their event, or they themselves, may be lost."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._settings.recheck_interval / 4)
-            for known in list(self.tracked.values()):
-                if loop.time() - known.last_check > self._settings.recheck_interval:
-                    try:
-                        await self.check(known)
-                    except _EXPECTED as error:
-                        logger.warning("cannot check job %s: %s", known.job.metadata.name, error)
+            for key, known in self.tracked.items():
+                if self._is_stale(known):
+                    self.queue.add(key)
 
-    async def check(self, known: Tracked) -> None:
+    def suspect(self, uid: str, *, after: float) -> None:
+        """Look after a job's tasks in that many seconds, whatever news comes before."""
+        key = self._by_uid.get(uid)
+        if key is not None:
+            self.tracked[key].suspect_at = asyncio.get_running_loop().time() + after
+            self.queue.add_after(key, after)
+
+    def _is_stale(self, known: Tracked) -> bool:
+        now = asyncio.get_running_loop().time()
+        return now >= min(known.last_check + self._settings.recheck_interval, known.suspect_at)
+
+    async def _check(self, known: Tracked) -> None:
         """Find out what became of the tasks in flight."""
-        known.last_check = asyncio.get_running_loop().time()
         found = await self._recovery.look(known.job)
+        settled = {event.task for event in found}
+        for event in self._dedicated.lost(known.job):
+            if event.task not in settled:
+                found.append(event)
+        known.last_check = asyncio.get_running_loop().time()
+        known.suspect_at = float("inf")
         for event in found:
             if self.tracks(event.job):
                 self.deliver(event)

@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dalston.artifacts import ArtifactStore, StoreUnavailable, keys
-from dalston.bus import Bus, BusUnavailable
+from dalston.bus import Bus, BusUnavailable, subjects
 from dalston.kube import (
     ApiError,
     ApiUnavailable,
+    Conflict,
     Informer,
     KubeClient,
     NotFound,
@@ -23,9 +24,9 @@ from dalston.kube import (
     WatchEventType,
 )
 from dalston.kube.kinds import TRANSCRIPTION_JOBS
-from dalston.resources.meta import RETRY_ANNOTATION
-from dalston.resources.transcription_job import FINISHED_PHASES
+from dalston.resources.transcription_job import FINISHED_PHASES, ExecutionMode, JobPhase
 from dalston_operator import metrics
+from dalston_operator.jobs.reconcile import retry_token
 from dalston_operator.settings import OperatorSettings
 from dalston_operator.workqueue import WorkQueue
 
@@ -37,13 +38,18 @@ _UPLOADS = "uploads/"
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """What is kept of a job; `upload` is the folder of its upload, if its source is one."""
+    """What is kept of a job.
+
+    `upload` is the folder of its upload, if its source is one; `lanes` are the engines that have a
+    consumer for this job alone.
+    """
 
     uid: str
     finished: bool
     expires_at: datetime | None
     retry_asked: bool
     upload: str | None
+    lanes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Deleted:
 
     uid: str
     upload: str | None
+    lanes: frozenset[str]
 
 
 Errand = Expired | Deleted
@@ -74,15 +81,30 @@ def view(item: Mapping[str, Any]) -> JobView:
     expires_at = None
     if finished and ttl is not None and status.get("finishedAt"):
         expires_at = datetime.fromisoformat(status["finishedAt"]) + timedelta(seconds=ttl)
-    wanted = (metadata.get("annotations") or {}).get(RETRY_ANNOTATION)
     artifact = (spec.get("source") or {}).get("artifact") or ""
     return JobView(
         uid=metadata["uid"],
         finished=finished,
         expires_at=expires_at,
-        retry_asked=finished and wanted is not None and wanted != status.get("retry"),
+        retry_asked=_retry_asked(item),
         upload=artifact.rsplit("/", 1)[0] if artifact.startswith(_UPLOADS) else None,
+        lanes=_lanes(item),
     )
+
+
+def _retry_asked(item: Mapping[str, Any]) -> bool:
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    wanted = retry_token(item["metadata"].get("annotations") or {})
+    failed = status.get("phase") in (JobPhase.FAILED, JobPhase.CANCELLED)
+    return failed and wanted not in (None, status.get("retry")) and not spec.get("cancel")
+
+
+def _lanes(item: Mapping[str, Any]) -> frozenset[str]:
+    execution = (item.get("spec") or {}).get("execution") or {}
+    if execution.get("mode") != ExecutionMode.DEDICATED:
+        return frozenset()
+    stages = (item.get("status") or {}).get("stages") or []
+    return frozenset(stage["engine"] for stage in stages if stage.get("engine"))
 
 
 class Retention:
@@ -96,7 +118,7 @@ class Retention:
         *,
         settings: OperatorSettings,
         on_retry: Callable[[str, str], Awaitable[None]],
-        on_deleted: Callable[[str, str], None],
+        on_deleted: Callable[[str, str, str], None],
     ) -> None:
         self.jobs: Informer[JobView] = Informer(
             client,
@@ -113,6 +135,7 @@ class Retention:
         self._on_retry = on_retry
         self._on_deleted = on_deleted
         self._unowned_since: dict[str, float] = {}
+        self._unowned_before: dict[str, set[str]] = {}
 
     async def run(self) -> None:
         """Watch, expire and clean up until cancelled."""
@@ -133,8 +156,8 @@ class Retention:
     def _changed(self, event: WatchEvent[JobView]) -> None:
         job = event.object
         if event.type == WatchEventType.DELETED:
-            self._on_deleted(event.namespace, event.name)
-            self.queue.add(Deleted(job.uid, job.upload))
+            self._on_deleted(event.namespace, event.name, job.uid)
+            self.queue.add(Deleted(job.uid, job.upload, job.lanes))
         elif job.retry_asked:
             self.queue.add((event.namespace, event.name))
         elif job.expires_at is not None:
@@ -165,14 +188,18 @@ class Retention:
             self.queue.add_after(expired, pause)
             return
         try:
-            await self._client.delete(TRANSCRIPTION_JOBS, expired.name, namespace=expired.namespace)
-        except NotFound:
+            await self._client.delete(
+                TRANSCRIPTION_JOBS, expired.name, namespace=expired.namespace, uid=job.uid
+            )
+        except (NotFound, Conflict):
             return
 
     async def _clean_up(self, deleted: Deleted) -> None:
         await self._bus.cancel(deleted.uid)
         await self._bus.forget_job(deleted.uid)
         await self._bus.forget_dead_letters(deleted.uid)
+        for engine in deleted.lanes:
+            await self._bus.delete_consumer(engine, subjects.dedicated_lane(deleted.uid))
         await self._store.delete_folder(keys.job_folder(deleted.uid))
         if deleted.upload is not None and not self._wanted(deleted.upload):
             await self._store.delete_folder(deleted.upload)
@@ -189,20 +216,28 @@ class Retention:
             await asyncio.sleep(self._settings.sweep_interval)
 
     async def sweep(self) -> None:
-        """Remove what belongs to no job: results, claims, and uploads after a while."""
+        """Remove what belongs to no job: results and claims seen twice so, uploads after a while.
+
+        Twice, because the watch may lag behind what workers do for a job that is new.
+        """
         claimed = await self._bus.claimed_jobs()
         folders = await self._store.folders("jobs")
         uploads = await self._store.folders("uploads")
         # Read after the listings: whatever is in these belongs to jobs that existed by now.
         uids = {job.uid for job in self.jobs.cache.values()}
         active = {job.uid for job in self.jobs.cache.values() if not job.finished}
-        for uid in set(folders) - uids:
+        for uid in self._second_time("results", set(folders) - uids):
             metrics.SWEPT.labels("results").inc()
             await self._store.delete_folder(keys.job_folder(uid))
-        for uid in claimed - active:
+        for uid in self._second_time("claims", claimed - active):
             metrics.SWEPT.labels("claims").inc()
             await self._bus.forget_job(uid)
         await self._sweep_uploads({f"{_UPLOADS}{upload}" for upload in uploads})
+
+    def _second_time(self, kind: str, unowned: set[str]) -> set[str]:
+        again = unowned & self._unowned_before.get(kind, set())
+        self._unowned_before[kind] = unowned
+        return again
 
     async def _sweep_uploads(self, uploads: set[str]) -> None:
         now = asyncio.get_running_loop().time()
