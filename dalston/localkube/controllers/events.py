@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from dalston.kube import ApiError, ApiUnavailable, KubeClient, NotFound
+from dalston.kube import AlreadyExists, ApiError, ApiUnavailable, KubeClient, NotFound
 from dalston.kube.kinds import EVENTS
 from dalston.localkube.controllers.settings import ControllerSettings
 from dalston.localkube.controllers.times import stamp
@@ -96,13 +96,11 @@ class EventRecorder:
     async def _write(self, occurrence: _Occurrence) -> None:
         namespace, at = occurrence.about[2], stamp(occurrence.at)
         try:
+            await self._client.create(EVENTS, self._event(occurrence, at), namespace=namespace)
+        except AlreadyExists:
             known = await self._client.get(EVENTS, occurrence.name, namespace=namespace)
-        except NotFound:
-            body = self._event(occurrence, at)
-            await self._client.create(EVENTS, body, namespace=namespace)
-            return
-        patch = {"count": int(known.get("count") or 1) + 1, "lastTimestamp": at}
-        await self._client.patch(EVENTS, occurrence.name, patch, namespace=namespace)
+            patch = {"count": int(known.get("count") or 1) + 1, "lastTimestamp": at}
+            await self._client.patch(EVENTS, occurrence.name, patch, namespace=namespace)
 
     def _event(self, occurrence: _Occurrence, at: str) -> JSON:
         api_version, kind, namespace, name, uid, field = occurrence.about

@@ -79,9 +79,14 @@ class Kubelet:
             group.create_task(self._recorder.run())
             group.create_task(self._informer.run())
             await self._informer.synced.wait()
-            await asyncio.to_thread(self._clean_up)
             await node.register(self._client, self._settings)
+            folders = await asyncio.to_thread(self._folders)
+            phases = {
+                pod["metadata"]["uid"]: (pod.get("status") or {}).get("phase")
+                for pod in self._informer.cache.values()
+            }
             self._swept = True
+            await asyncio.to_thread(_clean_up, folders, phases)
             for pod in list(self._informer.cache.values()):
                 self._take(pod)
             group.create_task(self._sample())
@@ -171,8 +176,7 @@ class Kubelet:
         if uid in self._pods:
             self._pods[uid][0].forget()
         elif (self._folder / uid).exists():
-            removal = asyncio.to_thread(shutil.rmtree, self._folder / uid, ignore_errors=True)
-            self._chore(removal, f"removal of {uid}")
+            self._chore(asyncio.to_thread(_discard, self._folder / uid), f"removal of {uid}")
 
     def _chore(self, work: Any, name: str) -> None:
         async def run() -> None:
@@ -196,22 +200,13 @@ class Kubelet:
 
         return read
 
-    def _clean_up(self) -> None:
-        """End and remove what pods left behind whose objects are gone, or that are over; blocks."""
+    def _folders(self) -> list[Path]:
+        """The folders that earlier kubelets left; ends processes whose shell is gone; blocks."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        phases = {
-            pod["metadata"]["uid"]: (pod.get("status") or {}).get("phase")
-            for pod in self._informer.cache.values()
-        }
-        for folder in self._folder.iterdir():
-            if phases.get(folder.name, _OVER[0]) in _OVER:
-                _end_runs(folder)
         strays = end_strays(self._folder)
         if strays:
-            logger.warning("ended %d processes whose pods are gone", strays)
-        for folder in self._folder.iterdir():
-            if folder.name not in phases:
-                shutil.rmtree(folder, ignore_errors=True)
+            logger.warning("ended %d processes that nobody watched", strays)
+        return list(self._folder.iterdir())
 
     async def _sample(self) -> None:
         """Look at memory and logs, again and again."""
@@ -276,11 +271,25 @@ class Kubelet:
             self._take(pod)
 
 
+def _clean_up(folders: list[Path], phases: dict[str, str | None]) -> None:
+    """End what runs of pods that are over or have no object, and remove the latter's folders; blocks."""
+    for folder in folders:
+        if folder.name not in phases:
+            _discard(folder)
+        elif phases[folder.name] in _OVER:
+            _end_runs(folder)
+
+
 def _end_runs(folder: Path) -> None:
     for container in (folder / "containers").glob("*"):
         runs = Runs(container)
         for number in runs.numbers():
             runs.run(number).kill_now()
+
+
+def _discard(folder: Path) -> None:
+    _end_runs(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _no_log(pod: JSON, request: LogRequest) -> str:

@@ -3,7 +3,8 @@
 A run has a folder. A tiny shell, leader of a session of its own, starts the command, waits for it,
 writes its exit code into the folder and ends whatever is left of the session. It holds a lock on a file
 in the folder all its life: whoever cannot take the lock knows that the run goes on. A kubelet takes the
-lock before it starts the shell, so that no run ever starts twice.
+lock before it starts the shell, so that no run ever starts twice. When the machine runs out of memory,
+its kernel ends pods before the control plane.
 
     lock    held while the run goes on        exit    exit code, once the command has ended
     pid     of the shell, written by it       reason  why the kubelet killed it (OOMKilled)
@@ -30,7 +31,10 @@ trap : HUP INT TERM
 run=$1 folder=$2; shift 2
 echo $$ >"$run/pid"
 cd "$folder" || { echo 128 >"$run/exit"; exit; }
-/bin/sh -c 'echo $$ >"$0/main"; exec "$@"' "$run" "$@" </dev/null
+/bin/sh -c '
+    echo 500 2>/dev/null >/proc/self/oom_score_adj
+    echo $$ >"$0/main"
+    exec "$@"' "$run" "$@" </dev/null
 code=$?
 echo $code >"$run/exit"
 kill -KILL 0
