@@ -1,4 +1,4 @@
-"""How far work is: a bar on a terminal, a line for each finished recording elsewhere."""
+"""How far work is: bars on a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Progress(Protocol):
 
 
 class Quiet:
-    """Says nothing while work goes on, and one line when something ends badly is said elsewhere."""
+    """Says nothing: commands print results and problems by themselves."""
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +74,8 @@ class Bars:
     def show(self, name: str, *, what: str, percent: float) -> None:
         """Move the bar."""
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task("", name=name, what=what, total=100)
+            shown = name.rstrip("/").rsplit("/", 1)[-1]
+            self._tasks[name] = self._bars.add_task("", name=shown, what=what, total=100)
         self._bars.update(self._tasks[name], what=what, completed=percent)
 
     def finish(self, name: str, *, what: str) -> None:

@@ -1,11 +1,18 @@
 """The commands against a running system: results, exit codes, plain output."""
 
+import asyncio
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dalston.cli.up.state import LOOPBACK, free_port
+from tests.deadlines import until, within
+from tests.recordings import Recording
 from tests.speech import CHECKOUT, Sample
 from tests.stack import Stack
 
@@ -51,6 +58,29 @@ def test_recording_that_is_none_fails(stack: Stack, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "text.wav" in done.stderr or "dalston:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_interrupt_leaves_the_job_and_says_how_to_follow(
+    stack: Stack, conversation: Recording
+) -> None:
+    known = {each["id"] for each in _listed(stack)}
+    waiting = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "dalston.cli", "transcribe", str(conversation.path)),
+        *("--server", stack.url),
+        stderr=subprocess.PIPE,
+        cwd=CHECKOUT,
+    )
+    new = await until(lambda: [j["id"] for j in _listed(stack) if j["id"] not in known])
+    waiting.send_signal(signal.SIGINT)
+    _, told = await within(10, waiting.communicate())
+    assert waiting.returncode == 130
+    assert f"dalston jobs watch {new[0]}" in told.decode()
+    assert stack.cli("jobs", "delete", new[0]).returncode == 0
+
+
+def _listed(stack: Stack) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(stack.cli("jobs", "list", "--json").stdout)
+    return found
 
 
 def test_missing_file_is_a_usage_error(stack: Stack) -> None:

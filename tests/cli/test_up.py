@@ -76,6 +76,16 @@ def test_interrupt_stops_everything(own: Stack) -> None:
     assert "stopped after" in own.output
 
 
+def test_key_is_asked_for_where_it_is_wanted(own: Stack) -> None:
+    own.environment = {"DALSTON_GATEWAY_AUTH": "true"}
+    own.start()
+    refused = own.cli("status")
+    assert refused.returncode == 1
+    assert "DALSTON_API_KEY" in refused.stderr
+    key = own.cli("keys", "create", "test").stdout.strip()
+    assert own.cli("status", DALSTON_API_KEY=key).returncode == 0
+
+
 def test_down_stops_everything(own: Stack) -> None:
     own.start()
     done = own.cli("down")
