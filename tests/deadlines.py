@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
@@ -20,6 +20,16 @@ async def within(seconds: float, awaitable: Awaitable[T], *, what: str = "") -> 
         if not limit.expired():
             raise
         raise AssertionError(f"not within {seconds:g} s: {what or repr(awaitable)}") from error
+
+
+@overload
+async def until(
+    look: Callable[[], Awaitable[T]], *, seconds: float = 10.0, what: str = ""
+) -> T: ...
+
+
+@overload
+async def until(look: Callable[[], T], *, seconds: float = 10.0, what: str = "") -> T: ...
 
 
 async def until(

@@ -1,8 +1,8 @@
 """A gateway on a free port over a real control plane, NATS and store, and somebody who plays the operator."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 from dalston_gateway.app import create_app
+from dalston_gateway.keys import SECRET_NAME
 from dalston_gateway.server import GatewayServer
 from dalston_gateway.services import Services, running
 from dalston_gateway.settings import GatewaySettings
@@ -17,12 +18,13 @@ from dalston_gateway.settings import GatewaySettings
 from dalston.artifacts import ArtifactSettings, ArtifactStore, keys
 from dalston.bus import BusSettings
 from dalston.kube import Informer, KubeClient, KubeSettings, NotFound, WatchEvent, WatchEventType
-from dalston.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, ENGINES, TRANSCRIPTION_JOBS
+from dalston.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, ENGINES, SECRETS, TRANSCRIPTION_JOBS
 from dalston.localkube import LocalKube
 from dalston.resources import TranscriptionJob
 from dalston.resources.generate import custom_resource_definition
 from dalston.resources.kinds import CUSTOM_KINDS
 from dalston.transcripts import Segment, Transcript, Word
+from tests.deadlines import until
 
 JSON = dict[str, Any]
 
@@ -167,6 +169,30 @@ class Stack:
         items, _ = await self.kube.list(TRANSCRIPTION_JOBS, namespace="default")
         return [TranscriptionJob.model_validate(item) for item in items]
 
+    async def only_job(self) -> TranscriptionJob:
+        """The one job that there is."""
+        (job,) = await self.jobs()
+        return job
+
+    async def appeared(self) -> TranscriptionJob:
+        """The one job, once it is there."""
+        found: list[TranscriptionJob] = await until(self.jobs, what="a job")
+        return found[0]
+
+    async def clear(self) -> None:
+        """Remove all jobs and uploads, and let the operator be as at first."""
+        self.operator.answering.set()
+        self.operator.failure = None
+        self.operator.transcript = SAID
+        for job in await self.jobs():
+            with suppress(NotFound):
+                await self.kube.delete(TRANSCRIPTION_JOBS, job.metadata.name, namespace="default")
+        with suppress(NotFound):
+            await self.kube.delete(SECRETS, SECRET_NAME, namespace="default")
+        await until(lambda: not self.services.watch.informer.cache, what="no jobs")
+        for folder in ("uploads", "jobs"):
+            await self.store.delete_folder(folder)
+
     def stored_files(self) -> list[str]:
         """Every file below uploads/, temporary ones too."""
         root = self.folder / "artifacts" / "uploads"
@@ -180,9 +206,8 @@ async def stack(
     *,
     settings: Mapping[str, Any] | None = None,
     engines: tuple[JSON, ...] = CORE_ENGINES,
-    store: Callable[[ArtifactStore], None] | None = None,
 ) -> AsyncIterator[Stack]:
-    """Start everything; `store` may tamper with the gateway's store."""
+    """Start everything."""
     async with LocalKube(data_dir=folder / "kube") as control_plane:
         config = folder / "kubeconfig"
         control_plane.write_kubeconfig(config)

@@ -11,6 +11,7 @@ from dalston.pipeline.stages import WEIGHTS
 from dalston.resources.stages import Stage
 from dalston.resources.transcription_job import (
     JobPhase,
+    PartState,
     Priority,
     StageState,
     StageStatus,
@@ -167,14 +168,14 @@ def _percent(job: TranscriptionJob, told: dict[tuple[Stage, int], Progress]) -> 
     if job.status.phase is None or job.status.phase.finished:
         return job.status.progress
     planned = [stage for stage in job.status.stages if stage.state != StageState.SKIPPED]
-    total = sum(WEIGHTS[stage.name] for stage in planned)
+    total = sum(WEIGHTS[stage.name] for stage in planned) or 1
     extra = 0.0
     for stage in planned:
-        if stage.state != StageState.RUNNING or not total:
+        if stage.state != StageState.RUNNING:
             continue
-        open_parts = {part.index for part in stage.parts if part.state != "Succeeded"}
+        open_parts = {part.index for part in stage.parts if part.state != PartState.SUCCEEDED}
         for (name, part), each in told.items():
             if name == stage.name and part in open_parts and each.total_seconds > 0:
                 share = min(1.0, each.done_seconds / each.total_seconds)
                 extra += WEIGHTS[stage.name] * share / max(1, stage.parts_total)
-    return min(99, job.status.progress + int(100 * extra / total)) if total else 0
+    return min(99, job.status.progress + int(100 * extra / total))

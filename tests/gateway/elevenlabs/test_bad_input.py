@@ -1,11 +1,9 @@
 """Bad requests: each has the API's own error and leaves nothing behind."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.gateway.stack import Stack, stack
 
@@ -13,13 +11,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATH = "/v1/speech-to-text"
 FILE = {"file": ("a.wav", b"RIFF....", "audio/wav")}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory, nats_url: str) -> AsyncIterator[Stack]:
-    """One gateway for all: none of these requests changes anything."""
-    async with stack(tmp_path_factory.mktemp("gateway"), nats_url) as running:
-        yield running
 
 
 async def refused(gateway: Stack, status: int, **request: Any) -> dict[str, Any]:
@@ -31,7 +22,7 @@ async def refused(gateway: Stack, status: int, **request: Any) -> dict[str, Any]
     if isinstance(detail, dict):
         assert detail["request_id"] == answer.headers["request-id"]
         assert {"type", "code", "message", "status"} <= detail.keys()
-        return detail  # type: ignore[no-any-return]
+        return detail
     return {"errors": detail}
 
 

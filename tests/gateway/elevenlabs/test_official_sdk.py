@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import pytest_asyncio
 from elevenlabs import (
     AsyncElevenLabs,
     ElevenLabs,
@@ -12,13 +13,16 @@ from elevenlabs import (
     UnprocessableEntityError,
 )
 from elevenlabs.core import ApiError
+from elevenlabs.types import ExportOptions_Srt, ExportOptions_Txt
 
 from tests.gateway.stack import SAID, Stack
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AUDIO = b"any bytes: nobody decodes them here"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def client(gateway: Stack) -> AsyncIterator[AsyncElevenLabs]:
     async with httpx.AsyncClient(timeout=30) as http:
         yield AsyncElevenLabs(base_url=gateway.url, api_key="any", httpx_client=http)
@@ -46,7 +50,7 @@ async def test_sync_client_gets_its_transcript(gateway: Stack) -> None:
             return answer.text
 
     assert await asyncio.to_thread(convert) == "Hello, world."
-    (job,) = await gateway.jobs()
+    job = await gateway.only_job()
     assert (job.spec.language, job.spec.source.file_name) == ("en", "talk.mp3")
 
 
@@ -76,13 +80,16 @@ async def test_client_gets_every_option_through(gateway: Stack, client: AsyncEle
         temperature=0.0,
         seed=7,
         file_format="pcm_s16le_16",
-        additional_formats=[{"format": "srt", "max_characters_per_line": 20}, {"format": "txt"}],
+        additional_formats=[
+            ExportOptions_Srt(max_characters_per_line=20),
+            ExportOptions_Txt(),
+        ],
     )
     assert isinstance(answer, SpeechToTextChunkResponseModel)
     assert answer.words[0].characters is not None
     assert answer.additional_formats is not None
     assert [each.requested_format for each in answer.additional_formats if each] == ["srt", "txt"]
-    (job,) = await gateway.jobs()
+    job = await gateway.only_job()
     assert job.spec.engines[0].model == "tiny.en"
     assert job.spec.vocabulary == ["Dalston", "Kingsland Road"]
     assert (job.spec.temperature, job.spec.seed) == (0.0, 7)
@@ -97,7 +104,7 @@ async def test_client_gets_channels(gateway: Stack, client: AsyncElevenLabs) -> 
         model_id="scribe_v1", file=AUDIO, use_multi_channel=True
     )
     assert [each.channel_index for each in answer.transcripts] == [0, 1]  # type: ignore[union-attr]
-    (job,) = await gateway.jobs()
+    job = await gateway.only_job()
     assert job.spec.speakers.mode == "channels"
 
 
@@ -109,7 +116,7 @@ async def test_client_with_a_webhook_is_answered_at_once(
         model_id="scribe_v1", file=AUDIO, webhook=True, webhook_metadata={"order": 17}
     )
     assert answer.message  # type: ignore[union-attr]
-    (job,) = await gateway.jobs()
+    job = await gateway.only_job()
     assert answer.transcription_id == job.metadata.name
     assert answer.request_id == job.metadata.annotations["dalston.io/request-id"]  # type: ignore[union-attr]
     assert job.metadata.annotations["dalston.io/webhook-metadata"] == '{"order":17}'

@@ -9,6 +9,8 @@ from dalston.resources.transcription_job import JobPhase
 from tests.deadlines import until, within
 from tests.gateway.stack import Stack
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PATH = "/v1/speech-to-text"
 FILE = {"file": ("a.wav", b"RIFF....", "audio/wav")}
 MODEL = {"model_id": "scribe_v1"}
@@ -36,18 +38,21 @@ async def test_default_request_has_no_warnings(gateway: Stack) -> None:
 
 
 async def test_fields_after_the_file_count(gateway: Stack) -> None:
-    files = [("file", ("a.wav", b"RIFF")), ("model_id", (None, "scribe_v1"))]
-    files.append(("language_code", (None, "de")))
+    files: list[tuple[str, tuple[str | None, bytes]]] = [
+        ("file", ("a.wav", b"RIFF")),
+        ("model_id", (None, b"scribe_v1")),
+        ("language_code", (None, b"de")),
+    ]
     answer = await gateway.http.post(PATH, files=files)
     assert answer.json()["language_probability"] == 1.0
-    (job,) = await gateway.jobs()
+    job = await gateway.only_job()
     assert job.spec.language == "de"
 
 
 async def test_the_upload_is_stored_whole(gateway: Stack) -> None:
     sent = bytes(range(256)) * 5000
     await gateway.http.post(PATH, data=MODEL, files={"file": ("../../evil.wav", sent)})
-    (job,) = await gateway.jobs()
+    job = await gateway.only_job()
     assert job.spec.source.file_name == "evil.wav"
     assert await gateway.store.get(job.spec.source.artifact or "") == sent
 
@@ -60,7 +65,7 @@ async def test_file_name_that_is_no_utf_8_is_shown_as_far_as_it_can_be(gateway: 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     answer = await gateway.http.post(PATH, content=body, headers=headers)
     assert answer.status_code == 200
-    (job,) = await gateway.jobs()
+    job = await gateway.only_job()
     assert job.spec.source.file_name == "caf\ufffd.wav"
 
 
@@ -68,7 +73,7 @@ async def test_source_url_becomes_the_source(gateway: Stack) -> None:
     data = {**MODEL, "source_url": "https://example.org/talk.mp3"}
     answer = await gateway.http.post(PATH, data=data)
     assert answer.status_code == 200
-    (job,) = await gateway.jobs()
+    job = await gateway.only_job()
     assert job.spec.source.url == "https://example.org/talk.mp3"
 
 
@@ -76,7 +81,7 @@ async def test_granularity_none_has_words_without_times(gateway: Stack) -> None:
     data = {**MODEL, "timestamps_granularity": "none"}
     answer = (await gateway.http.post(PATH, data=data, files=FILE)).json()
     assert answer["words"][0] == {"text": "Hello,", "type": "word", "logprob": -0.1}
-    (job,) = await gateway.jobs()
+    job = await gateway.only_job()
     assert job.spec.timestamps == "none"
 
 
@@ -85,7 +90,7 @@ async def test_subtitles_need_times_even_when_words_show_none(gateway: Stack) ->
     data = {**MODEL, "timestamps_granularity": "none", "additional_formats": formats}
     answer = (await gateway.http.post(PATH, data=data, files=FILE)).json()
     assert "Hello, world." in answer["additional_formats"][0]["content"]
-    (job,) = await gateway.jobs()
+    job = await gateway.only_job()
     assert job.spec.timestamps == "segment"
 
 
@@ -195,7 +200,7 @@ async def test_client_that_leaves_cancels_its_job(gateway: Stack) -> None:
 async def test_client_that_waits_when_the_job_is_deleted_is_told(gateway: Stack) -> None:
     gateway.operator.answering.clear()
     post = asyncio.create_task(gateway.http.post(PATH, data=MODEL, files=FILE))
-    (job,) = await until(gateway.jobs, what="the job")
+    job = await gateway.appeared()
     await gateway.http.delete(f"{PATH}/transcripts/{job.metadata.name}")
     answer = await within(5, post, what="the answer")
     assert answer.status_code == 404
@@ -204,7 +209,7 @@ async def test_client_that_waits_when_the_job_is_deleted_is_told(gateway: Stack)
 async def test_client_that_waits_when_the_job_is_cancelled_is_told(gateway: Stack) -> None:
     gateway.operator.answering.clear()
     post = asyncio.create_task(gateway.http.post(PATH, data=MODEL, files=FILE))
-    (job,) = await until(gateway.jobs, what="the job")
+    job = await gateway.appeared()
     await gateway.operator.end(job.metadata.name, phase=JobPhase.CANCELLED)
     answer = await within(5, post, what="the answer")
     assert answer.json()["detail"]["code"] == "transcription_cancelled"
@@ -213,7 +218,7 @@ async def test_client_that_waits_when_the_job_is_cancelled_is_told(gateway: Stac
 async def test_client_that_waits_when_the_gateway_ends_gets_the_id(gateway: Stack) -> None:
     gateway.operator.answering.clear()
     post = asyncio.create_task(gateway.http.post(PATH, data=MODEL, files=FILE))
-    (job,) = await until(gateway.jobs, what="the job")
+    job = await gateway.appeared()
     gateway.services.stop_waiting(after=0.01)
     answer = await within(5, post, what="the answer")
     assert (answer.status_code, answer.json()["transcription_id"]) == (202, job.metadata.name)
