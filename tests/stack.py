@@ -72,8 +72,8 @@ class Stack:
         assert self._process is not None, "not running"
         return self._process.pid
 
-    def start(self) -> None:
-        """Returns when everything serves and, unless told not to keep any, the workers are warm."""
+    def start(self, *, warm: bool = True) -> None:
+        """Returns when everything serves and, if wanted and any are kept, the workers are warm."""
         assert self._process is None, "already running"
         self.state_dir.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
@@ -84,7 +84,7 @@ class Stack:
             )  # fmt: skip
         self._await("ready after", seconds=_READY_SECONDS)
         self.started_seconds = time.monotonic() - began
-        if "--no-warm" not in self.options:
+        if warm and "--no-warm" not in self.options:
             self._await("engines warm after", seconds=_WARM_SECONDS)
             self.warm_seconds = time.monotonic() - began
 

@@ -102,6 +102,13 @@ async def test_parts_and_pods_end_with_a_killed_supervisor(tmp_path: Path) -> No
     assert not system.state.is_locked()
 
 
+async def test_missing_model_is_said_where_everybody_looks(own: Stack) -> None:
+    own.model, own.options = "nosuchmodel", ()
+    own.start(warm=False)
+    await until(lambda: "engine faster-whisper has no worker yet" in own.output, seconds=30)
+    assert "Model 'nosuchmodel' is not on this machine" in own.output
+
+
 def test_up_ends_what_a_killed_supervisor_left(own: Stack) -> None:
     own.start()
     stopped = own.running.parts["localkube"]

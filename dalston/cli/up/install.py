@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from dalston.kube import ApiUnavailable, Gone, KubeClient, KubeSettings
-from dalston.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, ENGINES
+from dalston.kube import ApiError, ApiUnavailable, Gone, KubeClient, KubeSettings
+from dalston.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, ENGINES, PODS
 from dalston.resources import ConditionStatus, Engine
 from dalston.resources.conditions import find_condition
+from dalston.resources.meta import ENGINE_LABEL
 from dalston.resources.reasons import EngineCondition
 
 JSON = dict[str, Any]
+Failing = Callable[[str, str], Awaitable[None]]
 
 
 async def apply_crds(settings: KubeSettings, crds: Iterable[JSON]) -> None:
@@ -47,9 +49,26 @@ async def forget_workers(settings: KubeSettings) -> None:
                 )
 
 
-async def await_warm(
-    settings: KubeSettings, names: Sequence[str], *, on_failing: Callable[[str, str], None]
-) -> None:
+async def last_words(settings: KubeSettings, engine: str) -> str:
+    """Give what the engine's newest failed worker logged last; empty when nothing can be had."""
+    async with await KubeClient.connect(settings) as kube:
+        try:
+            pods, _ = await kube.list(
+                PODS, namespace=settings.namespace, labels=f"{ENGINE_LABEL}={engine}"
+            )
+            failed = [pod for pod in pods if pod.get("status", {}).get("phase") == "Failed"]
+            if not failed:
+                return ""
+            newest = max(failed, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+            path = PODS.path(settings.namespace, newest["metadata"]["name"], "log")
+            # Workers log JSON, one event a line: the one line asked for is the answer's object.
+            line = await kube.request("GET", f"{path}?tailLines=1")
+        except (ApiError, ApiUnavailable):
+            return ""
+    return str(line.get("message", ""))
+
+
+async def await_warm(settings: KubeSettings, names: Sequence[str], *, on_failing: Failing) -> None:
     """Wait until each of these engines has a ready worker.
 
     Meanwhile `on_failing(name, reason)` is called once for each engine that turns out to fail.
@@ -60,7 +79,7 @@ async def await_warm(
         while waiting:
             items, version = await kube.list(ENGINES, namespace=settings.namespace)
             for item in items:
-                _observe(item, waiting, told, on_failing)
+                await _observe(item, waiting, told, on_failing)
             if not waiting:
                 return
             with suppress(ApiUnavailable, Gone):  # listed anew
@@ -68,14 +87,12 @@ async def await_warm(
                     ENGINES, namespace=settings.namespace, since=version
                 ):
                     if kind in ("ADDED", "MODIFIED"):
-                        _observe(item, waiting, told, on_failing)
+                        await _observe(item, waiting, told, on_failing)
                     if not waiting:
                         return
 
 
-def _observe(
-    item: JSON, waiting: set[str], told: set[str], on_failing: Callable[[str, str], None]
-) -> None:
+async def _observe(item: JSON, waiting: set[str], told: set[str], on_failing: Failing) -> None:
     engine = Engine.model_validate(item)
     name = engine.metadata.name
     if name not in waiting:
@@ -85,4 +102,4 @@ def _observe(
         waiting.discard(name)
     elif engine.status.failing and name not in told:
         told.add(name)
-        on_failing(name, engine.status.failing)
+        await on_failing(name, engine.status.failing)

@@ -94,8 +94,9 @@ class Supervisor:
     async def _report_warm(self) -> None:
         from dalston.cli.up import install
 
-        def failing(name: str, reason: str) -> None:
-            self._say(f"engine {name} has no worker yet: {reason}")
+        async def failing(name: str, reason: str) -> None:
+            words = await install.last_words(self._kube(), name)
+            self._say(f"engine {name} has no worker yet: {words or reason}")
 
         names = [engine.name for engine in self._plan.engines]
         await install.await_warm(self._kube(), names, on_failing=failing)
