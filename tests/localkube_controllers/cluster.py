@@ -216,3 +216,11 @@ def state(pod: JSON, index: int = 0) -> JSON:
     entries = (pod.get("status") or {}).get("containerStatuses")
     found: JSON = entries[index]["state"] if entries else {}
     return found
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process; one that nobody has waited for yet is none."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False

@@ -10,7 +10,7 @@ import pytest
 
 from dalston.kube.kinds import JOBS, PODS
 from tests.deadlines import until
-from tests.localkube_controllers.cluster import condition, ended, job, pod, state
+from tests.localkube_controllers.cluster import alive, condition, ended, job, pod, state
 from tests.localkube_controllers.server_process import ServerProcess
 
 
@@ -22,13 +22,6 @@ async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     if not server.running:
         await server.start()
     await server.stop()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
 
 
 async def _pid(path: Path) -> int:
@@ -46,8 +39,8 @@ async def test_killed_server_adopts_its_pods_and_learns_how_they_ended(
         await cluster.create(JOBS, job(quick))
         lasting, ending = await _pid(tmp_path / "runs.1"), await _pid(runs)
     await server.kill()
-    assert _alive(lasting)
-    await until(lambda: not _alive(ending), what="process of the job is gone")
+    assert alive(lasting)
+    await until(lambda: not alive(ending), what="process of the job is gone")
     await server.start()
     go.touch()
     async with server.cluster() as cluster:
@@ -91,10 +84,10 @@ async def test_stop_ends_pods_as_disrupted_or_leaves_them_running(
         await cluster.create(PODS, pod(f"echo $$ > {mine}; exec sleep 60"))
         pid = await _pid(mine)
         await server.stop()
-        assert _alive(pid)
+        assert alive(pid)
         await server.start()
         await server.stop()
-        assert not _alive(pid)
+        assert not alive(pid)
         await server.start()
         found = await cluster.get(PODS, "pod")
     assert found["status"]["phase"] == "Failed"
@@ -115,5 +108,5 @@ async def test_processes_of_unknown_pods_are_ended_at_start(
     for path in server.folder.glob("state.db*"):
         os.remove(path)
     await server.start()
-    await until(lambda: not _alive(pid), what="process is gone")
+    await until(lambda: not alive(pid), what="process is gone")
     await until(lambda: not list((server.folder / "pods").iterdir()), what="folder is gone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.deadlines import until, within
 from tests.localkube_controllers.cluster import (
     Cluster,
     Times,
+    alive,
     condition,
     ended,
     start_cluster,
@@ -99,3 +101,13 @@ async def test_kubelet_starts_again_after_an_error_and_keeps_its_pods(
     go.touch()
     found = await cluster.one(PODS, "pod", ended)
     assert state(found)["terminated"]["exitCode"] == 6
+
+
+async def test_stop_ends_pods_whose_folders_somebody_removed(tmp_path: Path) -> None:
+    mine = tmp_path / "pid"
+    async with start_cluster(tmp_path / "kube") as cluster:
+        await cluster.run_pod(f"echo $$ > {mine}; exec sleep 60")
+        await cluster.one(PODS, "pod", lambda pod: pod["status"]["phase"] == "Running")
+        pid = int(await until(lambda: mine.exists() and mine.read_text(), what="pid"))
+        await asyncio.to_thread(shutil.rmtree, tmp_path / "kube" / "pods")
+    assert not alive(pid)

@@ -16,6 +16,7 @@ from tests.deadlines import until
 from tests.localkube_controllers.cluster import (
     PYTHON,
     Cluster,
+    alive,
     condition,
     container,
     ended,
@@ -120,6 +121,7 @@ async def test_program_that_does_not_exist_is_a_start_error(cluster: Cluster) ->
     await cluster.run_pod("", container={"command": ["/no/such/program"]})
     found = await cluster.one(PODS, "pod", ended)
     assert state(found)["terminated"]["reason"] == "StartError"
+    assert "no such file" in state(found)["terminated"]["message"]
     assert state(found)["terminated"]["exitCode"] == 128
 
 
@@ -296,14 +298,7 @@ async def test_children_in_the_background_end_with_the_command(
     await cluster.run_pod(f"sleep 60 & echo $! > {mine}; exit 4")
     found = await cluster.one(PODS, "pod", ended)
     assert state(found)["terminated"]["exitCode"] == 4
-    assert not _alive(int(mine.read_text()))
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
+    assert not alive(int(mine.read_text()))
 
 
 async def test_pod_deadline_fails_it(cluster: Cluster) -> None:

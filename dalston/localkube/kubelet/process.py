@@ -8,7 +8,8 @@ its kernel ends pods before the control plane.
 
     lock    held while the run goes on        exit    exit code, once the command has ended
     pid     of the shell, written by it       reason  why the kubelet killed it (OOMKilled)
-    main    pid of the command                log     standard output and error
+    main    pid of the command                message why it could not be started
+    log     standard output and error
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ RUN_VARIABLE = "DALSTON_RUN"
 
 _KILLED = 128 + signal.SIGKILL
 _MAIN_WAIT = 30.0
+_WHOLE = ("reason", "message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,9 @@ class Run:
         self.number = int(folder.name)
         self._exited = asyncio.Event()
         self._pidfd: int | None = None
+        # Remembered, so that a run whose folder somebody removed can still be ended.
+        self._shell: int | None = None
+        self._main: int | None = None
 
     @property
     def log(self) -> Path:
@@ -127,13 +132,15 @@ class Run:
         code = self._number("exit")
         if code is None:
             code = _KILLED
-            path.write_text(f"{code}\n")
+            with contextlib.suppress(FileNotFoundError):
+                path.write_text(f"{code}\n")
         reason = self._text("reason") or ("Completed" if code == 0 else "Error")
-        return Exit(code, reason, self.started_at, path.stat().st_mtime)
+        ended_at = path.stat().st_mtime if path.exists() else time.time()
+        return Exit(code, reason, self.started_at, ended_at, self._text("message"))
 
     def terminate(self, number: int = signal.SIGTERM) -> None:
         """Ask the command, and only it, to end."""
-        main = self._number("main")
+        main = self._main
         if main is not None and not self._exited.is_set():
             _kill(main, number)
 
@@ -142,10 +149,11 @@ class Run:
         if self._exited.is_set():
             return
         if reason:
-            (self.folder / "reason").write_text(reason)
-        shell = self._number("pid")
-        if shell is not None:
-            self._kill_members(shell)
+            with contextlib.suppress(FileNotFoundError):
+                (self.folder / "reason").write_text(reason)
+        self._remember()
+        if self._shell is not None:
+            self._kill_members(self._shell)
 
     def kill_now(self) -> None:
         """End a run that nobody watches, if it goes on; blocks."""
@@ -155,8 +163,9 @@ class Run:
 
     def members(self, processes: dict[int, tuple[int, int]]) -> list[int]:
         """Those of the processes (`proc.table()`) that belong to the run."""
-        shell = self._number("pid")
-        return [] if shell is None or self._exited.is_set() else session_members(shell, processes)
+        if self._shell is None or self._exited.is_set():
+            return []
+        return session_members(self._shell, processes)
 
     def release(self) -> None:
         """Stop watching; the run goes on."""
@@ -225,8 +234,13 @@ class Run:
             return None
         return descriptor
 
+    def _remember(self) -> None:
+        self._shell = self._shell or self._number("pid")
+        self._main = self._main or self._number("main")
+
     def _watch(self) -> None:
-        shell = self._number("pid")
+        self._remember()
+        shell = self._shell
         if shell is None:
             self._exited.set()
             return
@@ -246,7 +260,7 @@ class Run:
 
     def _sweep(self) -> None:
         """End what outlived the shell."""
-        shell = self._number("pid")
+        shell = self._shell
         for pid in session_members(shell) if shell is not None else ():
             if variable_of(pid, RUN_VARIABLE) == str(self.folder):
                 _kill(pid, signal.SIGKILL)
@@ -261,7 +275,7 @@ class Run:
         except FileNotFoundError:
             return ""
         # A line without its end is still being written.
-        return text.strip() if text.endswith("\n") or name == "reason" else ""
+        return text.strip() if text.endswith("\n") or name in _WHOLE else ""
 
 
 def _kill(pid: int, number: int) -> None:
