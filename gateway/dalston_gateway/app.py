@@ -70,7 +70,7 @@ def create_app(settings: GatewaySettings, *, open_services: Opener | None = None
             allow_headers=_SDK_HEADERS,
             expose_headers=["request-id", "x-request-id", "Location", "Retry-After"],
         )
-    app.add_middleware(RequestMiddleware, metrics=metrics)
+    app.add_middleware(RequestMiddleware, settings=settings, metrics=metrics)
     return app
 
 

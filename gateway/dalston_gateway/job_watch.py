@@ -91,6 +91,12 @@ class JobWatch:
             if not followers:
                 del self._followers[name]
 
+    def wake_all(self) -> None:
+        """Wake every follower, though no job has changed."""
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.tell(deleted=follower.deleted)
+
     def newest(
         self, *, limit: int, before: tuple[str, str] | None, wanted: Callable[[JobView], bool]
     ) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -32,6 +33,9 @@ from dalston_gateway.problems import Fault, GatewayProblem
 from dalston_gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
+
+_PAUSE = 0.5
+"""Seconds between two tries to reach an API server that is away; the client has its own before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,17 +91,23 @@ class Jobs:
             ),
         }
         try:
-            created = await self._kube.create(TRANSCRIPTION_JOBS, body, namespace=self._namespace)
+            created = await self._asked(
+                lambda: self._kube.create(TRANSCRIPTION_JOBS, body, namespace=self._namespace)
+            )
         except AlreadyExists:
             return await self._same(new)
-        except (ApiError, ApiUnavailable) as error:
-            raise _problem(error) from error
         self._metrics.jobs.labels(new.dialect).inc()
         return Created(TranscriptionJob.model_validate(created), new=True)
 
     async def _same(self, new: NewJob) -> Created:
-        """Give the job that a repeated request made; a request for something else is refused."""
+        """Give the job that a repeated request made; a request for something else is refused.
+
+        A create whose answer was lost is tried again and finds its own job: that one is new.
+        """
         job = await self.get(new.name, new.caller)
+        upload = new.spec.source.artifact
+        if upload is not None and job.spec.source.artifact == upload:
+            return Created(job, new=True)
         if _asked(job.spec) != _asked(new.spec):
             raise GatewayProblem(
                 Fault.CONFLICT,
@@ -111,11 +121,11 @@ class Jobs:
         if not is_name(name):
             raise not_found(name)
         try:
-            found = await self._kube.get(TRANSCRIPTION_JOBS, name, namespace=self._namespace)
+            found = await self._asked(
+                lambda: self._kube.get(TRANSCRIPTION_JOBS, name, namespace=self._namespace)
+            )
         except NotFound as error:
             raise not_found(name) from error
-        except (ApiError, ApiUnavailable) as error:
-            raise _problem(error) from error
         job = TranscriptionJob.model_validate(found)
         if not caller.sees(job):
             raise not_found(name)
@@ -161,13 +171,11 @@ class Jobs:
     async def patch(self, name: str, body: JSON) -> TranscriptionJob:
         """Merge a patch into a job that the caller was seen to own."""
         try:
-            changed = await self._kube.patch(
-                TRANSCRIPTION_JOBS, name, body, namespace=self._namespace
+            changed = await self._asked(
+                lambda: self._kube.patch(TRANSCRIPTION_JOBS, name, body, namespace=self._namespace)
             )
         except NotFound as error:
             raise not_found(name) from error
-        except (ApiError, ApiUnavailable) as error:
-            raise _problem(error) from error
         return TranscriptionJob.model_validate(changed)
 
     async def cancel(self, name: str) -> TranscriptionJob:
@@ -185,11 +193,11 @@ class Jobs:
     async def delete(self, name: str) -> None:
         """Delete a job; the operator removes its recording and its results."""
         try:
-            await self._kube.delete(TRANSCRIPTION_JOBS, name, namespace=self._namespace)
+            await self._asked(
+                lambda: self._kube.delete(TRANSCRIPTION_JOBS, name, namespace=self._namespace)
+            )
         except NotFound as error:
             raise not_found(name) from error
-        except (ApiError, ApiUnavailable) as error:
-            raise _problem(error) from error
 
     async def finished(self, name: str, caller: Caller, follower: Follower) -> TranscriptionJob:
         """Wait until a job that is followed has ended, and give it.
@@ -224,6 +232,22 @@ class Jobs:
             raise GatewayProblem(
                 Fault.UNAVAILABLE, "the artifact store cannot be reached", retry_after=2
             ) from error
+
+    async def _asked(self, call: Callable[[], Awaitable[JSON]]) -> JSON:
+        """Ask the API server, waiting for one that is away; NotFound and AlreadyExists come through."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._settings.api_patience_seconds
+        while True:
+            try:
+                return await call()
+            except (NotFound, AlreadyExists):
+                raise
+            except ApiUnavailable as error:
+                if loop.time() + _PAUSE > give_up:
+                    raise _problem(error) from error
+                await asyncio.sleep(_PAUSE)
+            except ApiError as error:
+                raise _problem(error) from error
 
 
 def parse_transcript(data: bytes) -> Transcript:

@@ -1,5 +1,6 @@
 """The HTTP server: uvicorn on uvloop, ended gracefully."""
 
+import logging
 import signal
 import sys
 from types import FrameType
@@ -44,8 +45,15 @@ class GatewayServer(uvicorn.Server):
             services.stop_waiting(after=self._grace)
 
 
+def _without_colours(record: logging.LogRecord) -> bool:
+    """Drop uvicorn's second copy of each message, which is for terminals."""
+    record.__dict__.pop("color_message", None)
+    return True
+
+
 def serve(app: FastAPI, settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT; ends the process with status 0 then."""
+    logging.getLogger("uvicorn.error").addFilter(_without_colours)
     # After its graceful end uvicorn raises the signal once more, for whoever handled it before.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))

@@ -43,7 +43,11 @@ class Services:
 
     def stop_waiting(self, *, after: float) -> None:
         """Answer whoever still waits for a transcript in some seconds; safe in a signal handler."""
-        self.loop.call_soon_threadsafe(self.loop.call_later, after, self.stopping.set)
+        self.loop.call_soon_threadsafe(self.loop.call_later, after, self._stop)
+
+    def _stop(self) -> None:
+        self.stopping.set()
+        self.watch.wake_all()
 
 
 def services_of(request: Request) -> Services:

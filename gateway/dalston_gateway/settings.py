@@ -37,11 +37,16 @@ class GatewaySettings(BaseSettings):
     """Parts of one form; 1,000 key terms arrive as a part each."""
 
     drain_bytes: int = 64 * _MEBIBYTE
-    """Bytes that are still read after an upload was refused, so that the client sees the answer instead
-    of a broken connection."""
+    """Bytes that are still read of a request that is refused early, so that the client sees the answer
+    instead of a broken connection."""
 
     drain_seconds: float = 5.0
     """Seconds for the same."""
+
+    api_patience_seconds: float = 15.0
+    """Seconds that an API server which is away is waited for before a request fails: longer than its
+    restart takes, since a failed request makes the Python SDK of ElevenLabs repeat it without its
+    options."""
 
     sync_wait_seconds: float = 3600.0
     """Seconds that a request waits for its transcript; then it is answered with the job's id."""

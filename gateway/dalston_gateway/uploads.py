@@ -5,7 +5,6 @@ read only as fast as the store takes it. Whatever ends a request before its job 
 upload is left.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -80,24 +79,18 @@ class Receiver:
             try:
                 await self._parse(request, stream, upload, form)
             except BrokenMultipart as error:
-                await self._drain(stream)
                 raise GatewayProblem(
                     Fault.MALFORMED_BODY, f"the form cannot be read: {error}"
                 ) from error
             except StoreFull as error:
-                await self._drain(stream)
                 raise GatewayProblem(
                     Fault.STORE_FULL, "there is no room left to store the recording"
                 ) from error
             except StoreUnavailable as error:
-                await self._drain(stream)
                 logger.error("an upload could not be stored: %s", error)
                 raise GatewayProblem(
                     Fault.UNAVAILABLE, "the recording cannot be stored at the moment"
                 ) from error
-            except GatewayProblem:
-                await self._drain(stream)
-                raise
 
     async def _parse(
         self, request: Request, stream: AsyncIterator[bytes], upload: str, form: Form
@@ -184,18 +177,6 @@ class Receiver:
                     Fault.TOO_LARGE, "the form's fields are too large, the file aside"
                 )
         return bytes(content)
-
-    async def _drain(self, stream: AsyncIterator[bytes]) -> None:
-        """Read on for a while: a connection closed on unread data often loses the answer."""
-        left = self._settings.drain_bytes
-        try:
-            async with asyncio.timeout(self._settings.drain_seconds):
-                async for chunk in stream:
-                    left -= len(chunk)
-                    if left < 0:
-                        return
-        except TimeoutError:
-            return
 
     async def _discard(self, upload: str) -> None:
         try:

@@ -145,3 +145,22 @@ async def test_uploaded_bytes_are_counted(gateway: Stack) -> None:
     before = counter._value.get()
     await gateway.http.post(ELEVENLABS, content=form_of(4), headers=HEADERS)
     assert counter._value.get() - before == 4 * len(PIECE)
+
+
+async def test_client_that_is_refused_early_sees_why(tmp_path: Path, nats_url: str) -> None:
+    async with stack(tmp_path, nats_url, settings={"auth": True}) as guarded:
+        answer = await guarded.http.post(ELEVENLABS, content=form_of(40), headers=HEADERS)
+        assert answer.status_code == 401
+
+
+async def test_client_that_asks_first_is_not_asked_to_send(small: Stack) -> None:
+    host, port = small.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"POST {ELEVENLABS} HTTP/1.1\r\nHost: x\r\nContent-Length: {10**10}\r\n"
+        f"Expect: 100-continue\r\nContent-Type: {HEADERS['Content-Type']}\r\n\r\n".encode()
+    )
+    answer = await within(5, reader.readuntil(b"}}"), what="the refusal")
+    assert answer.startswith(b"HTTP/1.1 400")
+    writer.close()
+    await writer.wait_closed()

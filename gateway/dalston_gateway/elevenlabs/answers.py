@@ -51,7 +51,7 @@ def answer(
         found = _chunk(
             transcript, options=options, speakers=speakers, language_given=language_given
         )
-    if _spreads(transcript, options):
+    if _spreads(transcript, options) and not any("character times" in note for note in notes):
         notes.append(_SPREAD)
     found["transcription_id"] = id
     found["audio_duration_secs"] = transcript.duration
