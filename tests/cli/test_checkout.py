@@ -66,3 +66,16 @@ def test_the_checkout_has_its_own_engines_and_crds() -> None:
     assert {"audio-prepare", "final-merger"} <= names
     assert len(checkout.read_crds()) == 3
     assert checkout.example_recording().is_file()
+
+
+def test_crds_are_made_where_there_are_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = sorted(checkout.read_crds(), key=_name)
+    monkeypatch.setattr(checkout, "_CHECKOUT", tmp_path)
+    assert sorted(checkout.read_crds(), key=_name) == files
+
+
+def _name(crd: checkout.JSON) -> str:
+    name: str = crd["metadata"]["name"]
+    return name

@@ -53,11 +53,6 @@ class EngineFolder:
         }
 
 
-def crds_folder() -> Path:
-    """Give the folder of the CRDs."""
-    return _CHECKOUT / "crds"
-
-
 def example_recording() -> Path:
     """Give the recording of the examples; it may be missing."""
     return _CHECKOUT / "examples" / "jfk.flac"
@@ -108,10 +103,14 @@ def with_default_model(manifest: JSON, model: str) -> JSON:
 
 
 def read_crds() -> Sequence[JSON]:
-    """Read the CRDs."""
-    return [
-        yaml.load(path.read_text(), Loader=_LOADER) for path in sorted(crds_folder().glob("*.yaml"))
-    ]
+    """Read the CRDs; an installed package has no such files, and makes them from the models."""
+    paths = sorted((_CHECKOUT / "crds").glob("*.yaml"))
+    if paths:
+        return [yaml.load(path.read_text(), Loader=_LOADER) for path in paths]
+    from dalston.resources.generate import custom_resource_definition
+    from dalston.resources.kinds import CUSTOM_KINDS
+
+    return [custom_resource_definition(kind) for kind in CUSTOM_KINDS]
 
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
