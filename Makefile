@@ -17,7 +17,7 @@ export PATH := $(PATH):$(DALSTON_CACHE)/bin:/usr/sbin
 # Nothing is ever fetched from a model hub by these targets.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help setup weights run demo test lint format bench crds constraints clean
+.PHONY: help setup weights run demo test lint format bench crds reference constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench: setup ## measure against the bare model (bench/)
 
 crds: setup ## write crds/ from dalston.resources
 	@$(PYTHON) -m dalston.resources.generate
+
+reference: setup ## write docs/reference/ from resources, API, commands and settings
+	@$(PYTHON) -m scripts.reference
 
 constraints: ## renew constraints.txt with the newest versions that pyproject.toml allows
 	@scripts/renew_constraints.sh

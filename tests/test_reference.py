@@ -4,7 +4,7 @@ from scripts.reference.__main__ import FOLDER, PAGES, stale
 
 
 def test_pages_are_in_step() -> None:
-    assert stale(FOLDER) == [], "run `python -m scripts.reference`"
+    assert stale(FOLDER) == [], "run `make reference`"
 
 
 def test_pages_name_what_they_describe() -> None:
