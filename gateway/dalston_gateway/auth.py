@@ -8,13 +8,14 @@ from fastapi import Depends, Request
 from dalston_gateway.caller import ANYBODY, Caller
 from dalston_gateway.keys import Scope
 from dalston_gateway.problems import Fault, GatewayProblem
+from dalston_gateway.readiness import known
 from dalston_gateway.services import Services, services_of
 
 KEY_HEADER = "xi-api-key"
 _BEARER = "bearer "
 
 
-def authenticate(request: Request, services: Services, scope: Scope) -> Caller:
+async def authenticate(request: Request, services: Services, scope: Scope) -> Caller:
     """Give the caller; raises GatewayProblem without a valid key that has the scope."""
     if not services.settings.auth_required:
         return ANYBODY
@@ -23,6 +24,11 @@ def authenticate(request: Request, services: Services, scope: Scope) -> Caller:
         raise GatewayProblem(
             Fault.MISSING_KEY, f"an API key is needed, in {KEY_HEADER} or Authorization: Bearer"
         )
+    await known(
+        services.keys.informer.synced,
+        what="API keys",
+        timeout=services.settings.api_patience_seconds,
+    )
     key = services.keys.find(text, datetime.now(UTC))
     if key is None:
         raise GatewayProblem(Fault.INVALID_KEY, "the API key is not valid or has expired")
@@ -44,13 +50,12 @@ def presented_key(request: Request) -> str | None:
     return header[len(_BEARER) :].strip()
 
 
-# Plain functions as dependencies run in a thread; these are quick, so they are made coroutines.
 async def _may_read(request: Request) -> Caller:
-    return authenticate(request, services_of(request), Scope.READ)
+    return await authenticate(request, services_of(request), Scope.READ)
 
 
 async def _may_transcribe(request: Request) -> Caller:
-    return authenticate(request, services_of(request), Scope.TRANSCRIBE)
+    return await authenticate(request, services_of(request), Scope.TRANSCRIBE)
 
 
 Reader = Annotated[Caller, Depends(_may_read)]

@@ -12,6 +12,7 @@ from dalston.resources import Engine, Stage, TranscriptionJobSpec
 from dalston.resources.reasons import JobReason
 from dalston.resources.transcription_job import EngineChoice
 from dalston_gateway.problems import Fault, GatewayProblem
+from dalston_gateway.readiness import known
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,10 @@ class EngineCatalogue:
     async def run(self) -> None:
         """Watch until cancelled."""
         await self.informer.run()
+
+    async def known(self, *, timeout: float) -> None:
+        """Wait until the engines have been read; raises GatewayProblem after `timeout` seconds."""
+        await known(self.informer.synced, what="engines", timeout=timeout)
 
     def engines(self) -> list[Engine]:
         """Give all engines, by name."""
@@ -80,13 +85,8 @@ class EngineCatalogue:
             param=param,
         )
 
-    def plan(self, spec: TranscriptionJobSpec) -> Plan | None:
-        """Plan the job as the operator will; None while the engines are not known yet.
-
-        Raises GatewayProblem when no engine can do what the job asks.
-        """
-        if not self.informer.synced.is_set():
-            return None
+    def plan(self, spec: TranscriptionJobSpec) -> Plan:
+        """Plan the job as the operator will; raises GatewayProblem when no engine can do what it asks."""
         try:
             return plan(spec, self.engines())
         except PlanRejected as rejected:

@@ -30,6 +30,7 @@ from dalston_gateway.metrics import Metrics
 from dalston_gateway.names import is_name
 from dalston_gateway.outcomes import problem_of
 from dalston_gateway.problems import Fault, GatewayProblem
+from dalston_gateway.readiness import known
 from dalston_gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
@@ -143,10 +144,9 @@ class Jobs:
 
         A point is (creation time, name), so that jobs which come or go do not shift pages.
         """
-        if not self._watch.informer.synced.is_set():
-            raise GatewayProblem(
-                Fault.UNAVAILABLE, "the jobs have not been read yet", retry_after=2
-            )
+        await known(
+            self._watch.informer.synced, what="jobs", timeout=self._settings.api_patience_seconds
+        )
         points = self._watch.newest(
             limit=limit + 1,
             before=before,

@@ -65,6 +65,7 @@ async def speech_to_text(
     services = services_of(request)
     async with services.receiver.form(request) as form:
         fields = read_form(form.fields)
+        await services.engines.known(timeout=services.settings.api_patience_seconds)
         job = _new_job(
             services,
             caller,

@@ -78,6 +78,7 @@ async def create(
     job goes on when the client leaves. A repeated idempotency key gives the first request's job.
     """
     services = services_of(request)
+    await services.engines.known(timeout=services.settings.api_patience_seconds)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == JSON_TYPE:
         body = await _bounded_body(request, services.settings.form_max_bytes)
@@ -217,7 +218,8 @@ async def _submit(
         )
     if isinstance(ended, TranscriptionJob):
         return await _shown(services, ended, transcript=True, headers=headers)
-    return _answer(show(created.job), status=202, headers=headers)
+    job = await services.jobs.get(new.name, new.caller)
+    return _answer(show(job), status=202, headers=headers)
 
 
 async def _shown(
