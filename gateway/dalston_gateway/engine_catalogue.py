@@ -48,9 +48,9 @@ class EngineCatalogue:
         found = [engine for engine in self.informer.cache.values() if engine is not None]
         return sorted(found, key=lambda engine: engine.metadata.name)
 
-    def offers(self, stage: Stage) -> bool:
-        """Tell whether some engine performs the stage."""
-        return any(stage in engine.spec.stages for engine in self.engines())
+    def stages(self) -> frozenset[Stage]:
+        """Give the stages that some engine performs."""
+        return frozenset(stage for engine in self.engines() for stage in engine.spec.stages)
 
     def detects_audio_events(self) -> bool:
         """Tell whether some engine marks audio events."""
@@ -90,8 +90,7 @@ class EngineCatalogue:
         try:
             return plan(spec, self.engines())
         except PlanRejected as rejected:
-            missing = [stage for stage in _NEEDED_BY_ALL if not self.offers(stage)]
-            if missing:
+            if not self.stages() >= _NEEDED_BY_ALL:
                 raise GatewayProblem(
                     Fault.UNAVAILABLE, rejected.message, retry_after=10
                 ) from rejected

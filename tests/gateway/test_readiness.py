@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-
 from dalston_gateway.problems import Fault, GatewayProblem
 from dalston_gateway.readiness import known
 

@@ -4,6 +4,9 @@ What would change the meaning of the answer is refused; what only fine-tunes it 
 said so in `warnings`.
 """
 
+from collections.abc import Collection
+
+from dalston.resources.stages import Stage
 from dalston_gateway.elevenlabs.form import ChannelStyle, Granularity, SpeechToTextForm
 from dalston_gateway.problems import Fault, GatewayProblem
 
@@ -57,8 +60,8 @@ def check_combination(form: SpeechToTextForm, *, logged: bool) -> None:
             raise GatewayProblem(Fault.INVALID_FIELD, f"{param}: {message}", param=param)
 
 
-def check_supported(form: SpeechToTextForm) -> None:
-    """Raise GatewayProblem for what Dalston does not do."""
+def check_supported(form: SpeechToTextForm, *, stages: Collection[Stage]) -> None:
+    """Raise GatewayProblem for what Dalston does not do, or no engine here; `stages` are those offered."""
     for item in form.additional_formats:
         if item.format in _DOCUMENTS:
             raise GatewayProblem(
@@ -69,9 +72,23 @@ def check_supported(form: SpeechToTextForm) -> None:
     if form.detect_speaker_roles:
         raise GatewayProblem(
             Fault.UNSUPPORTED,
-            "detect_speaker_roles: no engine of this installation tells agent and customer apart",
+            "detect_speaker_roles: no engine tells agent and customer apart",
             param="detect_speaker_roles",
         )
+    for wanted, param, stage in (
+        (form.diarize, "diarize", Stage.DIARIZE),
+        (bool(form.entity_detection), "entity_detection", Stage.DETECT),
+        (bool(form.entity_redaction), "entity_redaction", Stage.DETECT),
+        (form.no_verbatim, "no_verbatim", Stage.REFINE),
+        (form.transcript_edit is not None, "transcript_edit", Stage.REFINE),
+    ):
+        if wanted and stage not in stages:
+            raise GatewayProblem(
+                Fault.UNSUPPORTED,
+                f"{param}: this installation has no engine for it; an Engine with stage {stage} "
+                "would do it",
+                param=param,
+            )
 
 
 def notes(form: SpeechToTextForm, *, audio_events: bool) -> list[str]:

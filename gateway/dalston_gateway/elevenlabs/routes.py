@@ -131,8 +131,8 @@ def _new_job(
 ) -> NewJob:
     """Translate the request; raises GatewayProblem for what cannot be done."""
     check_combination(fields, logged=logged)
-    check_supported(fields)
     catalogue = services.engines
+    check_supported(fields, stages=catalogue.stages())
     events = catalogue.detects_audio_events()
     choice = None
     if fields.model_id not in DEFAULT_MODELS:

@@ -132,10 +132,10 @@ async def test_options_that_contradict_each_other(
     ("data", "names"),
     [
         ({"diarize": "true"}, "diarize"),
-        ({"entity_detection": "pii"}, "detect"),
-        ({"entity_redaction": "pii"}, "detect"),
-        ({"no_verbatim": "true"}, "refine"),
-        ({"transcript_edit": "shorten"}, "refine"),
+        ({"entity_detection": "pii"}, "entity_detection"),
+        ({"entity_redaction": "pii"}, "entity_redaction"),
+        ({"no_verbatim": "true"}, "no_verbatim"),
+        ({"transcript_edit": "shorten"}, "transcript_edit"),
         ({"additional_formats": '[{"format": "docx"}]'}, "docx"),
         ({"additional_formats": '[{"format": "pdf"}]'}, "pdf"),
         ({"additional_formats": '[{"format": "html"}]'}, "html"),
@@ -147,6 +147,7 @@ async def test_options_that_nothing_here_can_do(
     detail = await refused(gateway, 400, data={"model_id": "scribe_v1", **data}, files=FILE)
     assert detail["status"] == "feature_not_available"
     assert names in detail["message"]
+    assert detail["param"] in data
 
 
 async def test_webhook_without_logging(gateway: Stack) -> None:

@@ -157,4 +157,5 @@ async def test_client_of_the_official_example_is_told_what_is_missing(
             diarize=True,
         )
     assert caught.value.status_code == 400
-    assert "no engine offers it" in caught.value.body["detail"]["message"]
+    detail = caught.value.body["detail"]
+    assert (detail["param"], "Engine with stage diarize" in detail["message"]) == ("diarize", True)
