@@ -1,5 +1,6 @@
 """What can go wrong on the bus."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -35,10 +36,16 @@ _FULL = (10077, 10063)
 async def answered(call: Awaitable[T]) -> T:
     """Await a call to the server; raises BusUnavailable when it gives no answer.
 
-    Raises QueueFull when a stream takes no more.
+    Raises QueueFull when a stream takes no more. A cancellation that comes with the answer, which
+    the client's `wait_for` swallows in Python 3.11, is raised.
     """
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task else 0
     try:
-        return await call
+        answer = await call
+        if task and task.cancelling() > cancellations:
+            raise asyncio.CancelledError
+        return answer
     except nats.js.errors.APIError as error:
         if getattr(error, "err_code", None) in _FULL:
             raise QueueFull(error.description) from error

@@ -69,9 +69,9 @@ class EventFeed:
         if self._asked_for < _BATCH // 2 or loop.time() >= self._expire_at:
             await self._pull(loop.time())
         try:
-            first = await asyncio.wait_for(
-                self._arrived.get(), max(self._expire_at - loop.time(), 0.01)
-            )
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes with a message.
+            async with asyncio.timeout(max(self._expire_at - loop.time(), 0.01)):
+                first = await self._arrived.get()
         except TimeoutError:
             return []
         messages = [first]

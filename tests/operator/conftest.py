@@ -14,7 +14,7 @@ from tests.operator.rig import Rig, open_rig
 async def rig(tmp_path: Path, nats_server: NatsServer) -> AsyncIterator[Rig]:
     """API server, NATS and store with an engine for each stage; no operator yet."""
     async with LocalKube(data_dir=tmp_path / "kube") as kube:
-        rig = await open_rig(tmp_path, kube, nats_server.url)
+        rig = await open_rig(tmp_path, kube, nats_server)
         await rig.create_engines()
         yield rig
         await rig.close()

@@ -37,6 +37,7 @@ from dalston.pipeline import (
 from dalston.resources import GROUP, VERSION, JobPhase, Stage, StageStatus, TranscriptionJob
 from dalston.resources.transcription_job import FINISHED_PHASES
 from tests.deadlines import until
+from tests.nats_server import NatsServer
 from tests.resources.examples import URL
 
 NAMESPACE = "default"
@@ -115,8 +116,11 @@ class Worker:
 class Rig:
     """Everything around the operator; times are short."""
 
-    def __init__(self, kube: LocalKube, client: KubeClient, bus: Bus, folder: Path) -> None:
+    def __init__(
+        self, kube: LocalKube, nats: NatsServer, client: KubeClient, bus: Bus, folder: Path
+    ) -> None:
         self.kube = kube
+        self.nats = nats
         self.folder = folder
         self.client = client
         self.bus = bus
@@ -386,14 +390,14 @@ class OperatorProcess:
 _CRDS = [yaml.safe_load(path.read_text()) for path in sorted(Path("crds").glob("*.yaml"))]
 
 
-async def open_rig(folder: Path, kube: LocalKube, nats_url: str) -> Rig:
+async def open_rig(folder: Path, kube: LocalKube, nats: NatsServer) -> Rig:
     """Connect to the servers and install the custom resources."""
     kubeconfig = folder / "kubeconfig"
     kube.write_kubeconfig(kubeconfig)
     client = await KubeClient.connect(KubeSettings(config=kubeconfig))
     for definition in _CRDS:
         await client.create(CUSTOM_RESOURCE_DEFINITIONS, definition, namespace=None)
-    settings = BusSettings(url=nats_url, ack_wait=1.0, max_deliver=2, request_timeout=2.0)
+    settings = BusSettings(url=nats.url, ack_wait=1.0, max_deliver=2, request_timeout=2.0)
     bus = await Bus.connect(settings, name="test")
     await bus.ensure_streams()
-    return Rig(kube, client, bus, folder)
+    return Rig(kube, nats, client, bus, folder)

@@ -7,9 +7,18 @@ it. Without one, and without a message in the queue, it is published again.
 import logging
 from datetime import UTC, datetime
 
+from pydantic import ValidationError
+
 from dalston.artifacts import ArtifactNotFound, ArtifactStore, keys
 from dalston.bus import Bus
-from dalston.pipeline.tasks import EventType, Manifest, TaskEvent, TaskId
+from dalston.pipeline.tasks import (
+    ErrorKind,
+    EventType,
+    Manifest,
+    TaskError,
+    TaskEvent,
+    TaskId,
+)
 from dalston.resources.transcription_job import (
     PartState,
     PartStatus,
@@ -46,23 +55,16 @@ class Recovery:
         self, job: TranscriptionJob, stage: StageStatus, part: PartStatus
     ) -> TaskEvent | None:
         task = TaskId(job.metadata.uid, stage.name, part.index, part.attempt)
-        manifest = await self._manifest(task)
+        try:
+            manifest = await self._manifest(task)
+        except ValidationError as error:
+            return _failed(task, code="UnreadableResult", message=str(error))
         if manifest is not None:
-            return TaskEvent(
-                type=EventType.SUCCEEDED,
-                job=task.job,
-                stage=task.stage,
-                part=task.part,
-                attempt=task.attempt,
-                worker=manifest.worker,
-                at=manifest.finished_at,
-                queue_seconds=manifest.queue_seconds,
-                run_seconds=manifest.run_seconds,
-                summary=manifest.summary,
-            )
-        lane = requests.lane(job)
-        if not await self._bus.is_queued(task, engine=stage.engine or "", lane=lane):
-            await self._publish_again(job, stage, part, lane)
+            return _succeeded(task, manifest)
+        for lane in requests.lanes(job):
+            if await self._bus.is_queued(task, engine=stage.engine or "", lane=lane):
+                return None
+        await self._publish_again(job, stage, part, requests.lane(job))
         return None
 
     async def _publish_again(
@@ -81,3 +83,30 @@ class Recovery:
             return Manifest.model_validate_json(await self._store.get(keys.manifest(task)))
         except ArtifactNotFound:
             return None
+
+
+def _succeeded(task: TaskId, manifest: Manifest) -> TaskEvent:
+    return TaskEvent(
+        type=EventType.SUCCEEDED,
+        job=task.job,
+        stage=task.stage,
+        part=task.part,
+        attempt=task.attempt,
+        worker=manifest.worker,
+        at=manifest.finished_at,
+        queue_seconds=manifest.queue_seconds,
+        run_seconds=manifest.run_seconds,
+        summary=manifest.summary,
+    )
+
+
+def _failed(task: TaskId, *, code: str, message: str) -> TaskEvent:
+    return TaskEvent(
+        type=EventType.FAILED,
+        job=task.job,
+        stage=task.stage,
+        part=task.part,
+        attempt=task.attempt,
+        at=datetime.now(UTC),
+        error=TaskError(kind=ErrorKind.INFRASTRUCTURE, code=code, message=message),
+    )

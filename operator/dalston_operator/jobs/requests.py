@@ -11,6 +11,7 @@ from dalston.resources.transcription_job import (
     ExecutionMode,
     PartState,
     PartStatus,
+    Priority,
     StageState,
     StageStatus,
     TranscriptionJob,
@@ -72,3 +73,10 @@ def lane(job: TranscriptionJob) -> str:
     if job.spec.execution.mode == ExecutionMode.DEDICATED:
         return subjects.dedicated_lane(job.metadata.uid)
     return str(job.spec.priority)
+
+
+def lanes(job: TranscriptionJob) -> list[str]:
+    """Give the lanes that its tasks may be in: those published before its priority changed too."""
+    if job.spec.execution.mode == ExecutionMode.DEDICATED:
+        return [lane(job)]
+    return sorted(Priority, key=lambda priority: priority != job.spec.priority)
