@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from dalston import __version__
 from dalston.artifacts import ArtifactNotFound, StoreUnavailable
@@ -28,6 +28,12 @@ class Health(BaseModel):
     status: Literal["ok", "degraded"]
     version: str
     checks: dict[str, str]
+
+
+@router.get("/", include_in_schema=False)
+async def front() -> RedirectResponse:
+    """Lead people to the reference."""
+    return RedirectResponse("/docs")
 
 
 @router.get("/livez", response_class=PlainTextResponse)

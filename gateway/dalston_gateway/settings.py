@@ -29,6 +29,10 @@ class GatewaySettings(BaseSettings):
     upload_max_bytes: int = 5 * 1024 * _MEBIBYTE
     """Bytes of the longest recording that is accepted; the ElevenLabs API takes just under 5 GB."""
 
+    upload_silence_seconds: float = 120.0
+    """Seconds without a byte after which an upload is given up, so that stalled clients hold no files and
+    connections for ever."""
+
     form_max_bytes: int = 4 * _MEBIBYTE
     """Bytes of all form fields but the recording: the largest valid form (1,000 key terms, 16 KiB of
     metadata) is far below, and they are held in memory."""

@@ -5,8 +5,9 @@ read only as fast as the store takes it. Whatever ends a request before its job 
 upload is left.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
@@ -74,7 +75,7 @@ class Receiver:
                 await self._discard(upload)
 
     async def _receive(self, request: Request, upload: str, form: Form) -> None:
-        stream = request.stream()
+        stream = self._unstalled(request.stream())
         async with aclosing(stream):
             try:
                 await self._parse(request, stream, upload, form)
@@ -91,6 +92,22 @@ class Receiver:
                 raise GatewayProblem(
                     Fault.UNAVAILABLE, "the recording cannot be stored at the moment"
                 ) from error
+
+    async def _unstalled(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """Give the chunks; a client that sends nothing for too long is refused."""
+        seconds = self._settings.upload_silence_seconds
+        async with aclosing(stream):
+            while True:
+                try:
+                    async with asyncio.timeout(seconds):
+                        chunk = await anext(stream)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError as error:
+                    raise GatewayProblem(
+                        Fault.MALFORMED_BODY, f"nothing was sent for {seconds:g} s"
+                    ) from error
+                yield chunk
 
     async def _parse(
         self, request: Request, stream: AsyncIterator[bytes], upload: str, form: Form

@@ -27,7 +27,7 @@ PIECE = b"\x00" * 2**18
 @pytest_asyncio.fixture(loop_scope="module")
 async def small(tmp_path: Path, nats_url: str) -> AsyncIterator[Stack]:
     """A gateway that takes at most a mebibyte."""
-    limits = {"upload_max_bytes": 2**20, "drain_seconds": 0.2}
+    limits = {"upload_max_bytes": 2**20, "drain_seconds": 0.2, "upload_silence_seconds": 0.5}
     async with stack(tmp_path, nats_url, settings=limits) as running:
         yield running
 
@@ -84,6 +84,18 @@ async def test_client_gone_in_mid_upload_leaves_nothing(gateway: Stack) -> None:
     await until(lambda: not gateway.stored_files(), what="no files")
     await until(lambda: not list((gateway.folder / "artifacts" / "uploads").glob("*")))
     assert await gateway.jobs() == []
+
+
+async def test_client_that_stalls_is_given_up(small: Stack) -> None:
+    host, port = small.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST {ELEVENLABS} HTTP/1.1\r\nHost: x\r\nContent-Length: {2**20}\r\n"
+    writer.write(f"{head}Content-Type: {HEADERS['Content-Type']}\r\n\r\n".encode() + HEAD)
+    answer = await within(5, reader.readuntil(b"}}"), what="the refusal")
+    assert b"nothing was sent" in answer
+    assert small.stored_files() == []
+    writer.close()
+    await writer.wait_closed()
 
 
 @pytest.mark.parametrize(

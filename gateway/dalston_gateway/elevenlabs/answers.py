@@ -106,10 +106,15 @@ def _chunk(
 
 
 def _probability(transcript: Transcript, *, given: bool) -> float:
-    """The field is required: 1 for a language that was given, 0 for one that nobody judged."""
-    if given:
+    """The field is required: 1 for a language that was given, or is the only one that the model knows.
+
+    0 when no language is known.
+    """
+    if transcript.language is None:
+        return 0.0
+    if given or transcript.language_probability is None:
         return 1.0
-    return round(transcript.language_probability or 0.0, 4)
+    return round(transcript.language_probability, 4)
 
 
 def _format(transcript: Transcript, request: FormatRequest) -> JSON | None:

@@ -48,6 +48,11 @@ def test_answer_is_certain_of_a_language_that_was_given() -> None:
     assert answered(MONO, language_given=True)["language_probability"] == 1.0
 
 
+def test_answer_is_certain_of_the_only_language_of_a_model() -> None:
+    only = MONO.model_copy(update={"language_probability": None})
+    assert answered(only)["language_probability"] == 1.0
+
+
 def test_answer_to_silence_is_complete() -> None:
     found = answered(Transcript(duration=4.0, text=""))
     assert (found["language_code"], found["language_probability"]) == ("und", 0.0)
