@@ -79,14 +79,14 @@ def test_cancelled_job_stops_within_five_seconds(system: Stack, long_speech: Pat
     name = _submit(system, long_speech)
     _until(lambda: _stage(system, name, "transcribe") == "running", 30)
     httpx.post(f"{system.url}/v1/audio/transcriptions/{name}/cancel").raise_for_status()
-    _until(lambda: _status(system, name).get("phase") == "cancelled", 5)
+    _until(lambda: _status(system, name).get("status") == "cancelled", 5)
     _until(lambda: _running_tasks(system) == 0, 5)
     _delete_all(system, [name])
 
 
 def test_suspended_job_waits_and_resumes(system: Stack) -> None:
     name = _submit(system, jfk().path, suspend="true")
-    _until(lambda: _status(system, name).get("phase") == "suspended", 10)
+    _until(lambda: _status(system, name).get("status") == "suspended", 10)
     system.kubectl("patch", "tj", name, "--type=merge", "-p", '{"spec":{"suspend":false}}')
     assert _ended(system, name)["status"]["phase"] == "Succeeded"
     _delete_all(system, [name])
@@ -144,7 +144,7 @@ def _submit(system: Stack, path: Path, **fields: str) -> str:
 
 
 def _ended(system: Stack, name: str) -> dict[str, Any]:
-    _until(lambda: _status(system, name).get("phase") in _FINISHED, _END_SECONDS)
+    _until(lambda: _status(system, name).get("status") in _FINISHED, _END_SECONDS)
     return system.kubectl_json("get", "tj", name)
 
 
