@@ -266,15 +266,26 @@ async def test_late_watch_event_does_not_bring_a_finished_job_back(rig: Rig) -> 
 
 
 async def test_operator_that_crashes_in_mid_job_goes_on(rig: Rig) -> None:
-    running = await rig.start_operator(status_interval=5.0)
-    uid = await rig.create_job("recording")
-    await rig.published(uid)
+    running = await rig.start_operator(status_interval=9.0)
+    await rig.create_job("recording")
     workers = rig.work_everything()
     await until(lambda: workers[Stage.TRANSCRIBE].done)
     await running.crash()  # its status says nothing yet of what it published
     await rig.start_operator()
     await rig.ends("recording")
     assert [len(worker.done) for worker in workers.values() if worker.done] == [1, 1, 1]
+
+
+async def test_job_that_was_done_while_no_operator_ran_ends_at_once(rig: Rig) -> None:
+    running = await rig.start_operator(status_interval=9.0)
+    await rig.create_job("recording")
+    workers = rig.work_everything()
+    await until(lambda: workers[Stage.MERGE].done)
+    await running.crash()
+    await rig.bus.js.purge_stream(subjects.EVENTS)  # what it had not acknowledged comes much later
+    await rig.start_operator()
+    await rig.ends("recording", seconds=3)
+    assert len(workers[Stage.MERGE].done) == 1
 
 
 async def test_nats_that_restarts_in_mid_job_delays_it_only(rig: Rig) -> None:

@@ -59,11 +59,15 @@ class Pace:
 
 @dataclass
 class Tracked:
-    """An unfinished job: as it is decided, as it is written, and the events in between."""
+    """An unfinished job: as it is decided, as it is written, and the events in between.
+
+    An `inherited` job may be further than its status says: its last operator crashed.
+    """
 
     job: TranscriptionJob
     written: JSON
     pace: Pace
+    inherited: bool
     arrived: list[TaskEvent] = field(default_factory=list)
     unacked: list[EventDelivery] = field(default_factory=list)
     last_check: float = float("-inf")
@@ -89,6 +93,7 @@ class JobController:
         self.tracked: dict[Key, Tracked] = {}
         self._by_uid: dict[str, Key] = {}
         self._ended: dict[str, None] = {}
+        self._started_at = datetime.now(UTC)
         self._client = client
         self._bus = bus
         self._settings = settings
@@ -121,7 +126,9 @@ class JobController:
                 self.forget(*key, known.job.metadata.uid)
             now = asyncio.get_running_loop().time()
             pace = Pace(now, self._settings.status_interval)
-            self.tracked[key] = Tracked(job, item.get("status") or {}, pace)
+            created = job.metadata.creation_timestamp
+            inherited = created is not None and created < self._started_at
+            self.tracked[key] = Tracked(job, item.get("status") or {}, pace, inherited)
             self._by_uid[uid] = key
             metrics.JOBS_TRACKED.set(len(self.tracked))
         self.queue.add(key)
@@ -149,7 +156,8 @@ class JobController:
         """Take in an event of a tracked job; its delivery is acknowledged once it has effect."""
         key = self._by_uid[event.job]
         known = self.tracked[key]
-        known.arrived.append(event)
+        if event not in known.arrived:
+            known.arrived.append(event)
         known.last_check = asyncio.get_running_loop().time()
         if delivery is not None:
             known.unacked.append(delivery)
@@ -191,7 +199,9 @@ class JobController:
         )
         await self._act(known, decision)
         known.job = known.job.model_copy(update={"status": decision.status})
-        del known.arrived[: len(events)]
+        known.arrived[: len(events)] = decision.early
+        if known.inherited and decision.publish:
+            known.inherited = await self._check(known)
         await self._write(key, known, decision, unacked)
         if decision.wake_at is not None and key in self.tracked:
             pause = (decision.wake_at - datetime.now(UTC)).total_seconds()
@@ -242,9 +252,10 @@ class JobController:
             metrics.STATUS_WRITES.labels("TranscriptionJob").inc()
             known.written = wire
             known.pace.wrote(now)
-        done, known.unacked = known.unacked[:unacked], known.unacked[unacked:]
-        for delivery in done:
-            await delivery.ack()
+        if not decision.early:
+            done, known.unacked = known.unacked[:unacked], known.unacked[unacked:]
+            for delivery in done:
+                await delivery.ack()
         if finished:
             self._finished(key, known)
 
@@ -295,8 +306,8 @@ class JobController:
         now = asyncio.get_running_loop().time()
         return now >= min(known.last_check + self._settings.recheck_interval, known.suspect_at)
 
-    async def _check(self, known: Tracked) -> None:
-        """Find out what became of the tasks in flight."""
+    async def _check(self, known: Tracked) -> bool:
+        """Find out what became of the tasks in flight; tells whether there was news."""
         found = await self._recovery.look(known.job)
         settled = {event.task for event in found}
         for event in self._dedicated.lost(known.job):
@@ -307,6 +318,7 @@ class JobController:
         for event in found:
             if self.tracks(event.job):
                 self.deliver(event)
+        return bool(found)
 
     def undeliverable(self, request: TaskRequest) -> None:
         """Take in a task that was delivered as often as allowed."""

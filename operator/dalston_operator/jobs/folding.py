@@ -68,9 +68,9 @@ def fold(
         if stage is None or stage.state in ENDED:
             continue
         part = next((part for part in stage.parts if part.index == event.part), None)
-        if part is None or part.state == PartState.PENDING:
+        if not stage.parts or (part is not None and part.state == PartState.PENDING):
             early.append(event)
-        elif part.state in (PartState.SUCCEEDED, PartState.FAILED):
+        elif part is None or part.state in (PartState.SUCCEEDED, PartState.FAILED):
             continue
         elif event.attempt > part.attempt:
             _adopt(stage, part, event.attempt)

@@ -47,12 +47,17 @@ class Observed:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do: publish tasks, stop what runs, and write the status; look again at `wake_at`."""
+    """What to do: publish tasks, stop what runs, and write the status; look again at `wake_at`.
+
+    `early` are events of tasks that the status does not know yet: to be given again with the next
+    ones, which after a crash are the ones that came before them.
+    """
 
     status: TranscriptionJobStatus
     publish: tuple[TaskRequest, ...] = ()
     stop: bool = False
     wake_at: datetime | None = None
+    early: tuple[TaskEvent, ...] = ()
 
 
 def reconcile(observed: Observed) -> Decision:
@@ -76,10 +81,13 @@ def reconcile(observed: Observed) -> Decision:
         publish.extend(published)
         if not early or not published:
             break
-        # After a crash, news of tasks that the status forgot comes before they are published again.
         events = early
-    wake_at = _next_time(status, job)
-    return Decision(describe(job, status, now), publish=tuple(publish), wake_at=wake_at)
+    return Decision(
+        describe(job, status, now),
+        publish=tuple(publish),
+        wake_at=_next_time(status, job),
+        early=tuple(early),
+    )
 
 
 def retry_token(annotations: Mapping[str, str]) -> str | None:

@@ -24,13 +24,15 @@ class Simulation:
     engines: Sequence[Engine] = field(default_factory=examples.all_engines)
     now: datetime = examples.NOW
     published: list[TaskRequest] = field(default_factory=list)
+    early: tuple[TaskEvent, ...] = ()
     last: Decision = field(init=False)
 
     def step(self, *events: TaskEvent, after: float = 0.0) -> Decision:
         """Let time pass, reconcile with those events, and keep the status."""
         self.now += timedelta(seconds=after)
-        observed = Observed(self.job, self.engines, events, self.now, RETRY)
-        self.last = reconcile(observed)
+        given = (*self.early, *events)
+        self.last = reconcile(Observed(self.job, self.engines, given, self.now, RETRY))
+        self.early = self.last.early
         self.job = self.job.model_copy(update={"status": self.last.status})
         self.published.extend(self.last.publish)
         return self.last

@@ -328,6 +328,24 @@ def test_events_that_come_before_the_lost_status_is_made_again_count() -> None:
     assert [task.stage for task in reborn.published] == [P, T, M]
 
 
+def test_event_that_comes_before_those_it_builds_on_is_kept_for_them() -> None:
+    lived = Simulation(examples.job())
+    lived.finish(until=M)
+    prepared, transcribed = map(succeeded, lived.published[:2])
+    reborn = Simulation(examples.job())
+    assert reborn.step(transcribed).early == (transcribed,)
+    assert reborn.step(prepared).early == ()
+    assert reborn.published[-1].stage == M
+
+
+def test_event_of_a_part_that_there_is_not_is_dropped() -> None:
+    simulation = _at(T, parts=2)
+    task = simulation.published[-1].model_copy(update={"part": 9})
+    before = simulation.job.status
+    decision = simulation.step(succeeded(task))
+    assert (decision.status, decision.early) == (before, ())
+
+
 def test_event_of_a_later_attempt_proves_that_it_was_published() -> None:
     lived = _at(T)
     before_the_failure = lived.job

@@ -126,13 +126,14 @@ class JobUnderFire(RuleBasedStateMachine):
     def write(self) -> None:
         """The status is written, and what it holds acknowledged."""
         self.stored = self.simulation.job
-        self.unacked.clear()
+        self.unacked = list(self.simulation.early)
 
     @rule()
     def crash(self) -> None:
         """What was not written is forgotten; what was not acknowledged comes again."""
         status = self.stored.status
         self.simulation.job = self.simulation.job.model_copy(update={"status": status})
+        self.simulation.early = ()
         self.feed[:0] = self.unacked
         self.unacked.clear()
         self.reconcile()
