@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 from dalston_gateway.caller import ANYBODY
+from dalston_gateway.job_watch import Follower
 from dalston_gateway.jobs import NewJob
 from dalston_gateway.problems import Fault, GatewayProblem
 
 from dalston.kube import ApiUnavailable, KubeClient
 from dalston.resources import TranscriptionJobSpec
 from dalston.resources.transcription_job import Source
+from tests.deadlines import within
 from tests.gateway.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -73,3 +75,14 @@ async def test_requests_fail_when_the_api_server_stays_away(
     with pytest.raises(GatewayProblem) as caught:
         await gateway.services.jobs.get("a", ANYBODY)
     assert (caught.value.fault, caught.value.retry_after) == (Fault.UNAVAILABLE, 2)
+
+
+async def test_waiting_survives_a_change_that_no_watch_has_told(
+    gateway: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = await gateway.services.jobs.create(new_job("silent", "uploads/a/source"))
+    monkeypatch.setattr(gateway.services.watch, "view", lambda name: None)
+    monkeypatch.setattr(gateway.services.settings, "recheck_seconds", 0.02)
+    waiting = gateway.services.jobs.finished(created.job.metadata.name, ANYBODY, Follower())
+    job = await within(5, waiting, what="the end")
+    assert job.status.phase == "Succeeded"
