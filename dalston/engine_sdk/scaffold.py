@@ -63,8 +63,7 @@ COPY $folder engine
 
 WORKDIR /opt/dalston/engine
 USER 65532:65532
-ENTRYPOINT ["python", "-m", "dalston.engine_sdk"]
-CMD ["worker"]
+ENTRYPOINT ["python", "-m", "dalston.engine_sdk", "worker"]
 """)
 
 _README = Template("""\

@@ -382,3 +382,11 @@ async def test_times_of_log_lines_are_refused(cluster: Cluster) -> None:
     await cluster.run_pod("exit 0")
     await cluster.one(PODS, "pod", ended)
     assert "kept without times" in await cluster.kubectl("logs", "--timestamps", "pod")
+
+
+async def test_failed_container_tells_the_end_of_its_log_where_asked(cluster: Cluster) -> None:
+    policy = {"terminationMessagePolicy": "FallbackToLogsOnError"}
+    body = pod("echo the model is missing; exit 3", container=policy)
+    await cluster.create(PODS, body)
+    found = await cluster.one(PODS, "pod", ended)
+    assert state(found)["terminated"]["message"] == "the model is missing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 from dalston.localkube.kubelet.context import PodContext
@@ -76,7 +77,7 @@ class Container:
         """Run until the end that is final; None when it was stopped before it ran."""
         run = await self._resume()
         while run is not None:
-            end = await self._watch(run) if self.goes_on else run.exit()
+            end = await self._watch(run) if self.goes_on else self._exit_of(run)
             self._note_end(run, end)
             if self._stop.is_set() or not self._wants_restart(end):
                 return end
@@ -122,14 +123,14 @@ class Container:
         if not numbers:
             return await self._start(0)
         if len(numbers) > 1:
-            self._last = self._runs.run(numbers[-2]).exit()
+            self._last = self._exit_of(self._runs.run(numbers[-2]))
         run = self._runs.run(numbers[-1])
         self._quick_failures = run.number
         if await run.adopt():
             self._begin(run)
             return run
         if run.started() or (run.folder / "exit").exists():
-            self._end, self.run = run.exit(), run
+            self._end, self.run = self._exit_of(run), run
             return run
         return await self._start(run.number)
 
@@ -143,7 +144,7 @@ class Container:
         if problem:
             await asyncio.to_thread(note_start_error, run, problem)
             self._record("Failed", f"Error: {problem}", warning=True)
-            self.run, self._end = run, run.exit()
+            self.run, self._end = run, self._exit_of(run)
             self._waiting = ("", "")
             return run
         await run.start(command)
@@ -183,7 +184,8 @@ class Container:
         probes = Probes(self, self._context) if not self._init else None
         task = asyncio.create_task(probes.run()) if probes and probes.wanted else None
         try:
-            return await run.wait()
+            await run.wait()
+            return self._exit_of(run)
         finally:
             if task is not None:
                 task.cancel()
@@ -213,6 +215,14 @@ class Container:
             loop = asyncio.get_running_loop()
             wait = self._context.grace if grace is None else grace
             self._terminate(loop.time() + wait, quiet=True)
+
+    def _exit_of(self, run: Run) -> Exit:
+        """How a run ended; a failed one tells the end of its log where the pod asks for that."""
+        end = run.exit()
+        asked = self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
+        if end.code == 0 or end.message or not asked:
+            return end
+        return replace(end, message=run.log_tail())
 
     def _note_end(self, run: Run, end: Exit) -> None:
         for timer in self._kills:

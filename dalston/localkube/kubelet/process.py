@@ -45,6 +45,8 @@ RUN_VARIABLE = "DALSTON_RUN"
 
 _KILLED = 128 + signal.SIGKILL
 _MAIN_WAIT = 30.0
+_TAIL_LINES = 80
+_TAIL_BYTES = 2048
 _WHOLE = ("reason", "message")
 
 
@@ -137,6 +139,17 @@ class Run:
         reason = self._text("reason") or ("Completed" if code == 0 else "Error")
         ended_at = path.stat().st_mtime if path.exists() else time.time()
         return Exit(code, reason, self.started_at, ended_at, self._text("message"))
+
+    def log_tail(self) -> str:
+        """The last lines of the output, as many as a real kubelet reports: 80, or 2 KiB."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(file.tell() - _TAIL_BYTES, 0))
+                text = file.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+        return "\n".join(text.splitlines()[-_TAIL_LINES:])
 
     def terminate(self, number: int = signal.SIGTERM) -> None:
         """Ask the command, and only it, to end."""
