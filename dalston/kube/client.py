@@ -208,7 +208,7 @@ class KubeClient:
                     raise refused.error from None
                 delay = refused.delay
             except _LOST as error:
-                if attempt >= self.settings.max_retries:
+                if attempt >= self.settings.max_retries or not _idempotent(method, body):
                     raise ApiUnavailable(f"{method} {path}: {error!r}") from error
                 delay = None
             pause = delay if delay is not None else 0.1 * 2**attempt
@@ -275,6 +275,12 @@ class _Refused(Exception):
     def __init__(self, error: Exception, delay: float | None) -> None:
         self.error = error
         self.delay = delay
+
+
+def _idempotent(method: str, body: Body | None) -> bool:
+    if method != "POST":
+        return True
+    return isinstance(body, Mapping) and "name" in body.get("metadata", {})
 
 
 def _query(**parameters: str | None) -> str:

@@ -80,12 +80,16 @@ class Informer(Generic[T]):
         """List and watch until cancelled."""
         version: str | None = None
         backoff = _FIRST_BACKOFF
+        loop = asyncio.get_running_loop()
         while True:
             try:
                 if version is None:
                     version = await self._list()
+                since = loop.time()
                 async for newest in self._watch(version):
                     version, backoff = newest, _FIRST_BACKOFF
+                # A proxy in between may end watches as soon as they begin.
+                await asyncio.sleep(max(since + _FIRST_BACKOFF - loop.time(), 0.0))
             except Gone:
                 version = None
             except (ApiError, ApiUnavailable) as error:
