@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -170,6 +171,14 @@ class Rig:
         process = OperatorProcess(self.settings(**changes), self.folder)
         self._processes.append(process)
         return process
+
+    def free_ports(self, *settings: str) -> dict[str, int]:
+        """Free ports for those settings."""
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in settings]
+        ports = [listening.getsockname()[1] for listening in sockets]
+        for listening in sockets:
+            listening.close()
+        return dict(zip(settings, ports, strict=True))
 
     async def close(self) -> None:
         """End what was started."""
@@ -344,6 +353,7 @@ class OperatorProcess:
     """An operator in a process of its own."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings.operator
         self._log = folder / f"operator-{settings.operator.identity}.log"
         changed = settings.operator.model_dump(exclude_unset=True)
         environment = {
@@ -371,10 +381,18 @@ class OperatorProcess:
         """Stop it where it is."""
         self._process.send_signal(signal.SIGSTOP)
 
-    def terminate(self) -> int:
-        """End it as Kubernetes would; gives its exit status."""
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """End it as Kubernetes would."""
         self._process.terminate()
-        return self._process.wait(10)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     @property
     def exit_status(self) -> int | None:
