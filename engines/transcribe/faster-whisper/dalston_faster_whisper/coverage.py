@@ -51,8 +51,10 @@ def settled(words: Sequence[Word], spans: Sequence[Span]) -> list[Word]:
     for index in range(1, len(placed)):
         word, before = placed[index], placed[index - 1].end
         after = placed[index + 1].start if index + 1 < len(placed) else spans[-1][1]
-        if _spoken(spans, before, word.start) >= MIN_MISSED_SECONDS <= _spoken(
-            spans, word.end, after
+        if (
+            _spoken(spans, before, word.start)
+            >= MIN_MISSED_SECONDS
+            <= _spoken(spans, word.end, after)
         ):
             length = min(word.end - word.start, USUAL_WORD_SECONDS)
             placed[index] = Word(word.text, before, before + length, word.probability)

@@ -99,4 +99,5 @@ def _babble(seconds: float = 1.5) -> NDArray[np.float32]:
     voice = np.sum([np.sin(k * phase) / k for k in range(1, 25)], axis=0)
     syllables = 0.5 + 0.5 * np.sin(2 * np.pi * 4 * time)
     breath = np.random.default_rng(0).normal(0.0, 1e-3, len(time))
-    return (0.1 * voice * syllables + breath).astype(np.float32)
+    sound: NDArray[np.float32] = (0.1 * voice * syllables + breath).astype(np.float32)
+    return sound

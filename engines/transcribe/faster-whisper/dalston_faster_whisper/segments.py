@@ -1,5 +1,6 @@
 """Words grouped into segments: one a sentence, cut at long pauses as well."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from dalston_faster_whisper.request import Segment, Word
@@ -7,6 +8,10 @@ from dalston_faster_whisper.request import Segment, Word
 PAUSE_SECONDS = 1.5
 LONGEST_SECONDS = 30.0
 
+_BREATH_SECONDS = 0.5
+"""Behind what may be an abbreviation, only such a pause ends a sentence."""
+
+_ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|No|z\.B|d\.h|bzw|ca)\.$")
 _SENTENCE_ENDS = ".!?。！？…"
 _QUOTES = "\"'”’)]}»"
 
@@ -26,11 +31,12 @@ def sentences(
 
 
 def _is_cut(group: Sequence[Word], word: Word) -> bool:
-    ended = group[-1].text.rstrip().rstrip(_QUOTES).endswith(tuple(_SENTENCE_ENDS))
+    pause = word.start - group[-1].end
+    last = group[-1].text.rstrip().rstrip(_QUOTES)
+    ended = last.endswith(tuple(_SENTENCE_ENDS))
+    if pause < _BREATH_SECONDS and _ABBREVIATION.search(last):
+        ended = False
     # "3.5" and "a.m" are not two sentences: a new one has a space, or a script without spaces.
     apart = word.text.startswith(" ") or not word.text.isascii()
-    return (
-        (ended and apart)
-        or word.start - group[-1].end >= PAUSE_SECONDS
-        or word.end - group[0].start > LONGEST_SECONDS
-    )
+    too_long = word.end - group[0].start > LONGEST_SECONDS
+    return (ended and apart) or pause >= PAUSE_SECONDS or too_long

@@ -114,6 +114,14 @@ class Transcriber:
             retried=dict(run.retried),
         )
 
+    def warm_up(self, samples: NDArray[np.float32]) -> None:
+        """Run every step once on some samples, speech or not; what is heard is dropped."""
+        speech_probabilities(samples)
+        window = Window(0.0, len(samples) / SAMPLE_RATE, ())
+        run, known, _ = self._begin(samples, Request(), [window], never_cancelled)
+        memory = known or self._encoder.encode([samples])
+        run.aligner.align(memory, run.decoder.decode(memory))
+
     def _begin(
         self,
         samples: NDArray[np.float32],
