@@ -19,7 +19,12 @@ from dalston.bus.claims import Claims
 from dalston.bus.errors import answered
 from dalston.bus.events import EventFeed
 from dalston.bus.settings import BusSettings
-from dalston.bus.streams import delete_consumer, ensure_consumer, ensure_streams
+from dalston.bus.streams import (
+    delete_consumer,
+    ensure_consumer,
+    ensure_streams,
+    list_consumers,
+)
 from dalston.bus.tasks import Backlog, TaskQueue
 from dalston.pipeline.tasks import Progress, TaskEvent, TaskId, TaskRequest
 
@@ -87,6 +92,10 @@ class Bus:
     async def delete_consumer(self, engine: str, lane: str) -> None:
         """Remove the durable consumer of an engine and lane; its tasks stay."""
         await answered(delete_consumer(self.js, engine=engine, lane=lane))
+
+    async def consumers(self) -> set[tuple[str, str]]:
+        """Give engine and lane of every durable consumer of tasks."""
+        return await answered(list_consumers(self.js))
 
     async def publish_task(self, request: TaskRequest, *, lane: str, again: str = "") -> None:
         """Queue a task; published twice within the duplicate window it counts once.

@@ -98,6 +98,18 @@ async def ensure_consumer(
     await js.add_consumer(subjects.TASKS, consumer_config(engine, lane, settings))
 
 
+async def list_consumers(js: JetStreamContext) -> set[tuple[str, str]]:
+    """Give engine and lane of every durable consumer of tasks."""
+    found: set[tuple[str, str]] = set()
+    offset = 0
+    while page := await js.consumers_info(subjects.TASKS, offset=offset):
+        offset += len(page)
+        for info in page:
+            engine, _, lane = info.name.rpartition("_")
+            found.add((engine, lane))
+    return found
+
+
 async def delete_consumer(js: JetStreamContext, *, engine: str, lane: str) -> None:
     """Remove the durable consumer of an engine and lane, if it is there; its tasks stay."""
     try:

@@ -66,6 +66,7 @@ class Operator:
             bus,
             store,
             settings=settings,
+            engines=lambda: {name for _, name in self.engines.engines},
             on_retry=self._retry,
             on_deleted=self.jobs.forget,
         )

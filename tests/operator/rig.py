@@ -128,6 +128,7 @@ class Rig:
         self.artifacts = ArtifactSettings(url=f"file://{folder}/artifacts")
         self.store = ArtifactStore.open(self.artifacts)
         self._tasks: list[asyncio.Task[Any]] = []
+        self._workers: list[asyncio.Task[None]] = []
         self._processes: list[OperatorProcess] = []
 
     # The operator.
@@ -184,9 +185,10 @@ class Rig:
         """End what was started."""
         for process in self._processes:
             process.kill()
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._workers]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # Workers.
 
@@ -195,14 +197,23 @@ class Rig:
     ) -> Worker:
         """Start a scripted worker of an engine."""
         worker = Worker(self.bus, self.store, engine, lanes or LANES, script)
-        self._tasks.append(asyncio.create_task(worker.run()))
+        self._workers.append(asyncio.create_task(worker.run()))
         return worker
 
     def work_everything(self, **scripts: Script) -> dict[Stage, Worker]:
         """Start a worker for each stage; scripts by stage, `succeed` for all others."""
         return {stage: self.work(f"any-{stage}", scripts.get(stage, succeed)) for stage in Stage}
 
+    def stop_workers(self) -> None:
+        """End all scripted workers."""
+        for task in self._workers:
+            task.cancel()
+
     # Objects.
+
+    async def change_engine(self, name: str, **spec: Any) -> None:
+        """Patch the spec of an Engine."""
+        await self.client.patch(ENGINES, name, {"spec": spec}, namespace=NAMESPACE)
 
     async def create_engine(self, name: str, *stages: Stage, **spec: Any) -> JSON:
         """Create an Engine."""

@@ -19,10 +19,11 @@ from dalston.kube import (
 from dalston.kube.kinds import ENGINES, JOBS, PODS
 from dalston.resources.engine import Engine
 from dalston.resources.meta import ENGINE_LABEL, MANAGED_BY_LABEL, MANAGER
+from dalston.resources.reasons import EngineReason
 from dalston.resources.transcription_job import Priority
 from dalston_operator import metrics
 from dalston_operator.engines.render import WorkerEnvironment, revision, worker_job
-from dalston_operator.engines.scale import Load, WorkerPlan, describe, plan_workers
+from dalston_operator.engines.scale import Load, Refusal, WorkerPlan, describe, plan_workers
 from dalston_operator.engines.workers import JobView, PodView, view_job, view_pod, workers_of
 from dalston_operator.patches import merge_patch
 from dalston_operator.settings import OperatorSettings
@@ -32,6 +33,13 @@ logger = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 _EXPECTED = (ApiError, ApiUnavailable, BusUnavailable)
+_REFUSALS = {
+    400: EngineReason.WORKERS_FAILING,
+    403: EngineReason.QUOTA_EXCEEDED,
+    422: EngineReason.WORKERS_FAILING,
+}
+"""Answers to a create that only people can change: by another quota, or another overlay."""
+
 _SETTLE = 0.05
 """Seconds in which a burst of published tasks counts as one reason to look."""
 
@@ -51,7 +59,8 @@ class EngineController:
         self.engines: dict[Key, Engine] = {}
         self.on_worker_failed: Callable[[JobView], None] | None = None
         self._written: dict[Key, JSON] = {}
-        self._refused: dict[Key, str] = {}
+        self._refused: dict[Key, Refusal] = {}
+        self._with_consumers: set[str] = set()
         self._client = client
         self._bus = bus
         self._settings = settings
@@ -79,6 +88,8 @@ class EngineController:
         engine = Engine.model_validate(item)
         key = (engine.metadata.namespace, engine.metadata.name)
         known = self.engines.get(key)
+        if known is not None and known.metadata.uid != engine.metadata.uid:
+            known = None
         changed = known is None or known.metadata.generation != engine.metadata.generation
         if known is not None:
             engine = engine.model_copy(update={"status": known.status})
@@ -95,6 +106,7 @@ class EngineController:
         self._written.pop(key, None)
         self.queue.forget(key)
         if not any(other[1] == name for other in self.engines):
+            self._with_consumers.discard(name)
             for lane in Priority:
                 await self._bus.delete_consumer(name, lane)
 
@@ -148,10 +160,15 @@ class EngineController:
             backoff_limit=self._settings.worker_backoff_limit,
         )
         await self._act(key, engine, planned)
-        status = describe(engine, load, workers, refused=self._refused.get(key, ""), now=now)
+        status = describe(engine, load, workers, refused=self._refused.get(key), now=now)
         await self._write(key, engine.model_copy(update={"status": status}))
 
     async def _load(self, engine: str) -> Load:
+        if engine not in self._with_consumers:
+            # Without them nothing counts what waits, and no worker would ever be started.
+            for lane in Priority:
+                await self._bus.ensure_consumer(engine, lane)
+            self._with_consumers.add(engine)
         lanes = [await self._bus.backlog(engine, lane) for lane in Priority]
         load = Load(sum(lane.queued for lane in lanes), sum(lane.running for lane in lanes))
         metrics.ENGINE_BACKLOG.labels(engine, "queued").set(load.queued)
@@ -172,9 +189,9 @@ class EngineController:
             except AlreadyExists:
                 continue
             except ApiError as error:
-                if error.status != 403:
+                if error.status not in _REFUSALS:
                     raise
-                self._refused[key] = error.message
+                self._refused[key] = Refusal(_REFUSALS[error.status], error.message)
                 break
             metrics.WORKERS_CREATED.labels(engine.metadata.name).inc()
         if planned.wake_at is not None:

@@ -39,6 +39,14 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Why the API server took no further worker."""
+
+    reason: EngineReason
+    message: str
+
+
+@dataclass(frozen=True)
 class WorkerPlan:
     """Workers to create, as (number, kept), and Jobs to delete; look again at `wake_at`."""
 
@@ -106,13 +114,20 @@ def _resume_at(workers: Sequence[Worker], *, now: datetime, limit: float) -> dat
 
 
 def describe(
-    engine: Engine, load: Load, workers: Sequence[Worker], *, refused: str, now: datetime
+    engine: Engine,
+    load: Load,
+    workers: Sequence[Worker],
+    *,
+    refused: Refusal | None,
+    now: datetime,
 ) -> EngineStatus:
     """Give the status: counts, what fails, and the conditions Ready and Progressing."""
     active = [worker for worker in workers if not worker.finished and not worker.deleting]
     ready = sum(worker.ready for worker in active)
     problems = [worker.problem for worker in workers if worker.problem and not worker.ready]
-    failing = refused or (problems[-1] if problems and ready < max(len(active), 1) else "")
+    failing = problems[-1] if problems and ready < max(len(active), 1) else ""
+    if refused is not None:
+        failing = refused.message
     status = EngineStatus(
         observed_generation=engine.metadata.generation,
         conditions=engine.status.conditions,
@@ -142,14 +157,9 @@ def describe(
 _Row = tuple[EngineCondition, ConditionStatus, EngineReason, str]
 
 
-def _ready(status: EngineStatus, refused: str) -> _Row:
-    if refused:
-        return (
-            EngineCondition.READY,
-            ConditionStatus.FALSE,
-            EngineReason.QUOTA_EXCEEDED,
-            refused[:1024],
-        )
+def _ready(status: EngineStatus, refused: Refusal | None) -> _Row:
+    if refused is not None:
+        return EngineCondition.READY, ConditionStatus.FALSE, refused.reason, status.failing
     if status.ready:
         text = f"{status.ready} of {status.workers} workers are ready"
         return EngineCondition.READY, ConditionStatus.TRUE, EngineReason.WORKERS_READY, text

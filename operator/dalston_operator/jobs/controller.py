@@ -203,8 +203,16 @@ class JobController:
         if known.inherited and decision.publish:
             known.inherited = await self._check(known)
         await self._write(key, known, decision, unacked)
-        if decision.wake_at is not None and key in self.tracked:
-            pause = (decision.wake_at - datetime.now(UTC)).total_seconds()
+        if key in self.tracked:
+            self._wake_later(key, known, decision.wake_at)
+
+    def _wake_later(self, key: Key, known: Tracked, wake_at: datetime | None) -> None:
+        """Ask for the next look anew: the queue keeps only the earliest that was asked for."""
+        if wake_at is not None:
+            pause = (wake_at - datetime.now(UTC)).total_seconds()
+            self.queue.add_after(key, max(pause, 0.01))
+        if known.suspect_at < float("inf"):
+            pause = known.suspect_at - asyncio.get_running_loop().time()
             self.queue.add_after(key, max(pause, 0.01))
 
     async def _act(self, known: Tracked, decision: Decision) -> None:

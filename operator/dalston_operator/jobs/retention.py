@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from dalston.artifacts import ArtifactStore, StoreUnavailable, keys
 from dalston.bus import Bus, BusUnavailable, subjects
@@ -24,7 +24,7 @@ from dalston.kube import (
     WatchEventType,
 )
 from dalston.kube.kinds import TRANSCRIPTION_JOBS
-from dalston.resources.transcription_job import FINISHED_PHASES, ExecutionMode, JobPhase
+from dalston.resources.transcription_job import FINISHED_PHASES, ExecutionMode, JobPhase, Priority
 from dalston_operator import metrics
 from dalston_operator.jobs.reconcile import retry_token
 from dalston_operator.settings import OperatorSettings
@@ -70,6 +70,7 @@ class Deleted:
 
 
 Errand = Expired | Deleted
+T = TypeVar("T")
 
 
 def view(item: Mapping[str, Any]) -> JobView:
@@ -117,6 +118,7 @@ class Retention:
         store: ArtifactStore,
         *,
         settings: OperatorSettings,
+        engines: Callable[[], set[str]],
         on_retry: Callable[[str, str], Awaitable[None]],
         on_deleted: Callable[[str, str, str], None],
     ) -> None:
@@ -132,10 +134,11 @@ class Retention:
         self._bus = bus
         self._store = store
         self._settings = settings
+        self._engines = engines
         self._on_retry = on_retry
         self._on_deleted = on_deleted
         self._unowned_since: dict[str, float] = {}
-        self._unowned_before: dict[str, set[str]] = {}
+        self._unowned_before: set[tuple[str, object]] = set()
 
     async def run(self) -> None:
         """Watch, expire and clean up until cancelled."""
@@ -216,10 +219,11 @@ class Retention:
             await asyncio.sleep(self._settings.sweep_interval)
 
     async def sweep(self) -> None:
-        """Remove what belongs to no job: results and claims seen twice so, uploads after a while.
+        """Remove what belongs to no job or engine and was seen so twice; uploads after a while.
 
         Twice, because the watch may lag behind what workers do for a job that is new.
         """
+        consumers = await self._bus.consumers()
         claimed = await self._bus.claimed_jobs()
         folders = await self._store.folders("jobs")
         uploads = await self._store.folders("uploads")
@@ -232,11 +236,20 @@ class Retention:
         for uid in self._second_time("claims", claimed - active):
             metrics.SWEPT.labels("claims").inc()
             await self._bus.forget_job(uid)
+        lanes = {*Priority, *map(subjects.dedicated_lane, active)}
+        unserved = {pair for pair in consumers if not self._serves(*pair, lanes=lanes)}
+        for engine, lane in self._second_time("consumers", unserved):
+            metrics.SWEPT.labels("consumers").inc()
+            await self._bus.delete_consumer(engine, lane)
         await self._sweep_uploads({f"{_UPLOADS}{upload}" for upload in uploads})
 
-    def _second_time(self, kind: str, unowned: set[str]) -> set[str]:
-        again = unowned & self._unowned_before.get(kind, set())
-        self._unowned_before[kind] = unowned
+    def _serves(self, engine: str, lane: str, *, lanes: set[str]) -> bool:
+        return lane in lanes and engine in self._engines()
+
+    def _second_time(self, kind: str, unowned: set[T]) -> set[T]:
+        again = {item for item in unowned if (kind, item) in self._unowned_before}
+        self._unowned_before = {pair for pair in self._unowned_before if pair[0] != kind}
+        self._unowned_before |= {(kind, item) for item in unowned}
         return again
 
     async def _sweep_uploads(self, uploads: set[str]) -> None:

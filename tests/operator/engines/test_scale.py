@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from dalston_operator.engines.scale import Load, Worker, WorkerPlan, describe, plan_workers
+from dalston_operator.engines.scale import Load, Refusal, Worker, WorkerPlan, describe, plan_workers
 
 from dalston.resources import Stage
 from dalston.resources.conditions import find_condition
+from dalston.resources.reasons import EngineReason
 from tests.resources.examples import NOW, engine
 
 CURRENT = "rev-1"
@@ -102,7 +103,9 @@ def test_worker_is_created_when_the_pause_is_over() -> None:
     assert len(_plan(Load(1, 0), [_failed(0, ago=9), _failed(1, ago=1)]).create) == 1
 
 
-def _status(load: Load, workers: Sequence[Worker] = (), *, refused: str = "") -> tuple[str, ...]:
+def _status(
+    load: Load, workers: Sequence[Worker] = (), *, refused: Refusal | None = None
+) -> tuple[str, ...]:
     status = describe(engine("echo", Stage.MERGE), load, workers, refused=refused, now=NOW)
     ready = find_condition(status.conditions, "Ready")
     progressing = find_condition(status.conditions, "Progressing")
@@ -132,7 +135,8 @@ def test_conditions_tell_how_the_workers_are(
 
 
 def test_refusal_of_the_api_server_is_told() -> None:
-    assert _status(Load(1, 0), refused="exceeded quota: gpus") == (
+    refusal = Refusal(EngineReason.QUOTA_EXCEEDED, "exceeded quota: gpus")
+    assert _status(Load(1, 0), refused=refusal) == (
         "False",
         "QuotaExceeded",
         "False",
@@ -142,12 +146,12 @@ def test_refusal_of_the_api_server_is_told() -> None:
 
 def test_counts_leave_finished_workers_out() -> None:
     workers = [_worker(0), _worker(1, ready=False), _failed(2)]
-    status = describe(engine("echo", Stage.MERGE), Load(5, 1), workers, refused="", now=NOW)
+    status = describe(engine("echo", Stage.MERGE), Load(5, 1), workers, refused=None, now=NOW)
     counts = (status.queued, status.running, status.workers, status.ready, status.selector)
     assert counts == (5, 1, 2, 1, "dalston.io/engine=echo")
 
 
 def test_long_problems_are_cut_to_what_a_status_holds() -> None:
     workers = [_worker(0, ready=False, problem="p" * 5000)]
-    status = describe(engine("echo", Stage.MERGE), Load(1, 0), workers, refused="", now=NOW)
+    status = describe(engine("echo", Stage.MERGE), Load(1, 0), workers, refused=None, now=NOW)
     assert len(status.failing) == 1024
