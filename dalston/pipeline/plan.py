@@ -144,7 +144,20 @@ def _choose(
     if not fitting:
         texts = "; ".join(refusal.text for refusal in refusals)
         raise PlanRejected(refusals[0].reason, f"no engine can {stage} this job: {texts}")
-    return min(fitting, key=lambda pair: (_cost(pair[0]), pair[0].metadata.name))
+    return min(
+        fitting,
+        key=lambda pair: (
+            _lacks_characters(pair[0], options),
+            _cost(pair[0]),
+            pair[0].metadata.name,
+        ),
+    )
+
+
+def _lacks_characters(engine: Engine, options: TranscriptionOptions) -> bool:
+    """Tell whether character times are wanted that the engine does not measure."""
+    wanted = options.timestamps == Timestamps.CHARACTER
+    return wanted and not engine.spec.capabilities.character_timestamps
 
 
 def _named(
