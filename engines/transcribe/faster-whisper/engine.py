@@ -142,7 +142,8 @@ class FasterWhisper(Engine):
             task="translate" if translate else "transcribe",
             beam_size=self._settings.beam_size,
             temperature=options.temperature or 0.0,
-            hotwords=", ".join(options.vocabulary) or None,
+            # As a sentence: the model goes on in the style of what it is given.
+            hotwords=", ".join(options.vocabulary) + "." if options.vocabulary else None,
             prompt=options.prompt,
         )
 

@@ -35,6 +35,8 @@ def missed_speech(words: Sequence[Word], spans: Sequence[Span]) -> list[Window]:
 
 def _add(missed: list[Window], spans: Sequence[Span], start: float, end: float) -> None:
     inside = [(max(a, start), min(b, end)) for a, b in spans if min(b, end) - max(a, start) > 0.05]
+    if len(inside) > 1 and inside[0][0] == start and inside[0][1] - start < LONGEST_WORD_SECONDS:
+        inside = inside[1:]  # the end of a word that does last so long
     if sum(b - a for a, b in inside) < MIN_MISSED_SECONDS:
         return
     first = max(start, inside[0][0] - _SLACK_SECONDS)

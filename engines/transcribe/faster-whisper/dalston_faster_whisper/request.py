@@ -10,7 +10,7 @@ Span = tuple[float, float]
 """Start and end in seconds."""
 
 Progress = Callable[[float, float], None]
-"""Called with seconds done and seconds in all."""
+"""Called with seconds of speech done and in all."""
 
 Check = Callable[[], None]
 """Raises when the work is not wanted any more."""

@@ -40,6 +40,9 @@ FULL_TARGET_SECONDS = 27.0
 _DETECTION_WINDOWS = 3
 """Windows that the language is detected in."""
 
+_SURE_PROBABILITY = 0.9
+"""Of a language; below this it is judged once more."""
+
 _ROUNDS = 2
 """How often speech without words is decoded again."""
 
@@ -68,7 +71,7 @@ class Run:
 
     def audio(self, window: Window) -> NDArray[np.float32]:
         """Give the samples of a window."""
-        return self.samples[int(window.start * SAMPLE_RATE) : int(window.end * SAMPLE_RATE)]
+        return _cut(self.samples, window)
 
 
 class Transcriber:
@@ -103,7 +106,7 @@ class Transcriber:
             first = len(known.frames) if known else 0
             jobs = [pool.submit(self._hear, run, windows[:first], known)] if known else []
             jobs += self._submit(pool, run, windows[first:])
-            heard = list(_reporting(_finished(jobs), windows, duration, on_progress))
+            heard = list(_reporting(_finished(jobs), windows, on_progress, check))
             heard = self._with_missed(pool, run, heard)
         return Transcription(
             segments=tuple(
@@ -133,18 +136,28 @@ class Transcriber:
         language, probability, known = request.language, None, None
         multilingual: bool = self._model.model.is_multilingual
         if multilingual and language is None and windows:
-            first = windows[:_DETECTION_WINDOWS]
-            rows = [samples[int(w.start * SAMPLE_RATE) : int(w.end * SAMPLE_RATE)] for w in first]
+            rows = [_cut(samples, window) for window in windows[:_DETECTION_WINDOWS]]
             known = self._encoder.encode(rows)
-            shares = language_probabilities(self._model, known, [w.seconds for w in first])
-            language = max(shares, key=lambda code: shares[code])
-            probability = shares[language]
+            language, probability = self._language(rows, known)
         tokenizer = Tokenizer(
             self._model.hf_tokenizer, multilingual, task=request.task, language=language or "en"
         )
         decoder = Decoder(self._model, tokenizer, request)
         aligner = Aligner(self._model, tokenizer)
         return Run(samples, decoder, aligner, check), known, probability
+
+    def _language(self, rows: Sequence[NDArray[np.float32]], memory: Memory) -> tuple[str, float]:
+        """Give the language of the windows together, and how sure it is.
+
+        Short windows make the model less certain, so what is in doubt is judged at 30 s.
+        """
+        weights = [len(row) for row in rows]
+        shares = language_probabilities(self._model, memory, weights)
+        if max(shares.values()) < _SURE_PROBABILITY:
+            full = self._encoder.encode(rows, full=True)
+            shares = language_probabilities(self._model, full, weights)
+        language = max(shares, key=lambda code: shares[code])
+        return language, shares[language]
 
     def _submit(
         self, pool: ThreadPoolExecutor, run: Run, windows: Sequence[Window]
@@ -202,6 +215,10 @@ class Transcriber:
         return heard
 
 
+def _cut(samples: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
+    return samples[int(window.start * SAMPLE_RATE) : int(window.end * SAMPLE_RATE)]
+
+
 def _rows_of_batch(width: int, *, on_cpu: bool) -> int:
     """Give how many windows are decoded at once: so many that a batch takes a second or two."""
     if not on_cpu:
@@ -220,14 +237,15 @@ def _finished(jobs: Sequence[Future[list[Heard]]]) -> Iterator[Heard]:
 
 
 def _reporting(
-    heard: Iterable[Heard], windows: Sequence[Window], duration: float, on_progress: Progress
+    found: Iterable[Heard], windows: Sequence[Window], on_progress: Progress, check: Check
 ) -> Iterator[Heard]:
-    """Pass on what is heard, and report the share of the windows as seconds of the recording."""
+    """Pass on what is heard, and report the share of the windows as seconds of speech."""
     total = sum(window.seconds for window in windows)
     done = 0.0
-    for each in heard:
-        done += each.window.seconds
-        on_progress(duration * done / total, duration)
+    for each in found:
+        done = min(total, done + each.window.seconds)
+        on_progress(done, total)
+        check()
         yield each
 
 
