@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, JsonValue
 
 from dalston.resources.conditions import Condition
-from dalston.resources.meta import KubeModel, ObjectMeta
+from dalston.resources.meta import NAME_IS_TOKEN, KubeModel, ObjectMeta
 from dalston.resources.stages import Stage
 from dalston.resources.transcription_job import ModelName, TaskKind
 
@@ -208,6 +208,8 @@ class EngineStatus(KubeModel):
 
 class Engine(KubeModel):
     """Something this cluster can run to perform stages of the pipeline."""
+
+    model_config = ConfigDict(json_schema_extra=NAME_IS_TOKEN)
 
     metadata: ObjectMeta = Field(default_factory=ObjectMeta)
     spec: EngineSpec

@@ -50,6 +50,7 @@ def _version(kind: CustomKind) -> dict[str, Any]:
                 "type": "object",
                 "description": model.get("description", ""),
                 "required": ["spec"],
+                **{key: value for key, value in model.items() if key.startswith("x-kubernetes-")},
                 "properties": {
                     "apiVersion": {"type": "string"},
                     "kind": {"type": "string"},

@@ -3,7 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+)
 from pydantic.alias_generators import to_camel
 
 GROUP = "dalston.io"
@@ -25,6 +33,18 @@ RETRY_ANNOTATION = f"{GROUP}/retry"
 
 MANAGER = "dalston"
 """Value of the managed-by label and the field manager of every write."""
+
+
+NAME_IS_TOKEN: dict[str, JsonValue] = {
+    "x-kubernetes-validations": [
+        {
+            "rule": "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && "
+            "self.metadata.name.size() <= 63",
+            "message": "the name must be a DNS label: it becomes part of subjects and label values",
+        }
+    ]
+}
+"""Rule of the kinds whose names are used where dots and long names are not allowed."""
 
 
 class KubeModel(BaseModel):

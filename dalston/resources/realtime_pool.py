@@ -4,7 +4,7 @@ from pydantic import ConfigDict, Field
 
 from dalston.resources.conditions import Condition
 from dalston.resources.engine import EngineResources
-from dalston.resources.meta import KubeModel, ObjectMeta
+from dalston.resources.meta import NAME_IS_TOKEN, KubeModel, ObjectMeta
 from dalston.resources.transcription_job import EngineName, ModelName
 
 
@@ -76,6 +76,8 @@ class RealtimePoolStatus(KubeModel):
 
 class RealtimePool(KubeModel):
     """Streaming workers for one engine and model, scaled on the capacity left."""
+
+    model_config = ConfigDict(json_schema_extra=NAME_IS_TOKEN)
 
     metadata: ObjectMeta = Field(default_factory=ObjectMeta)
     spec: RealtimePoolSpec

@@ -37,9 +37,8 @@ def _rejected(offered: list[Engine], /, **spec: Any) -> tuple[JobReason, str]:
     return caught.value.reason, caught.value.message
 
 
-def _cost(name: str, stage: Stage = T, **cost: float) -> Engine:
-    able = {"wordTimestamps": True} if stage == T else {}
-    return engine(name, stage, cost=cost, capabilities=able)
+def _cost(name: str, **cost: float) -> Engine:
+    return engine(name, T, cost=cost, capabilities={"wordTimestamps": True})
 
 
 def test_plan_has_all_stages_in_order() -> None:
