@@ -92,6 +92,8 @@ install_venv() {
   # Python warnings: setuptools explains what an editable install is.
   PYTHONWARNINGS=ignore .venv/bin/python -m pip install --disable-pip-version-check --no-input -q \
     -e '.[local,dev]' -c constraints.txt </dev/null
+  # The first start is as quick as later ones.
+  .venv/bin/python -m compileall -q dalston operator/dalston_operator gateway/dalston_gateway
 }
 
 # The tests drive the control plane with kubectl; whoever has one keeps it.
