@@ -36,8 +36,8 @@ _FULL = (10077, 10063)
 async def answered(call: Awaitable[T]) -> T:
     """Await a call to the server; raises BusUnavailable when it gives no answer.
 
-    Raises QueueFull when a stream takes no more. A cancellation that comes with the answer, which
-    the client's `wait_for` swallows in Python 3.11, is raised.
+    Raises QueueFull when a stream takes no more. A cancellation that the client swallows, as it does
+    while it flushes, and `wait_for` of Python 3.11 when it comes with the answer, is raised.
     """
     task = asyncio.current_task()
     cancellations = task.cancelling() if task else 0

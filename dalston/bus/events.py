@@ -16,6 +16,7 @@ from nats.aio.subscription import Subscription
 from pydantic import ValidationError
 
 from dalston.bus import subjects
+from dalston.bus.errors import answered
 from dalston.pipeline.tasks import TaskEvent
 
 _BATCH = 512
@@ -36,7 +37,7 @@ class EventDelivery:
 
     async def ack(self) -> None:
         """Say that its effect is stored: it is not delivered again."""
-        await self.message.ack()
+        await answered(self.message.ack())
 
 
 class EventFeed:
@@ -51,7 +52,7 @@ class EventFeed:
         self._subscription: Subscription | None = None
 
     async def __aenter__(self) -> Self:
-        self._subscription = await self._client.subscribe(self._inbox, cb=self._received)
+        self._subscription = await answered(self._client.subscribe(self._inbox, cb=self._received))
         return self
 
     async def __aexit__(
@@ -64,7 +65,10 @@ class EventFeed:
             await self._subscription.unsubscribe()
 
     async def next(self, *, limit: int = 256) -> list[EventDelivery]:
-        """Wait for events and give all that are there, up to `limit`; none after a quiet while."""
+        """Wait for events and give all that are there, up to `limit`; none after a quiet while.
+
+        Raises BusUnavailable while there is no connection and no room to buffer requests.
+        """
         loop = asyncio.get_running_loop()
         if self._asked_for < _BATCH // 2 or loop.time() >= self._expire_at:
             await self._pull(loop.time())
@@ -83,10 +87,12 @@ class EventFeed:
         self._asked_for = _BATCH
         self._expire_at = now + _EXPIRES
         ask = {"batch": _BATCH, "expires": int(_EXPIRES * 1e9)}
-        await self._client.publish(
-            f"$JS.API.CONSUMER.MSG.NEXT.{subjects.EVENTS}.{subjects.OPERATOR_CONSUMER}",
-            json.dumps(ask).encode(),
-            reply=self._inbox,
+        await answered(
+            self._client.publish(
+                f"$JS.API.CONSUMER.MSG.NEXT.{subjects.EVENTS}.{subjects.OPERATOR_CONSUMER}",
+                json.dumps(ask).encode(),
+                reply=self._inbox,
+            )
         )
 
     async def _received(self, message: Msg) -> None:

@@ -60,7 +60,7 @@ from dalston.pipeline.results import (
 from dalston.pipeline.tasks import Manifest, TaskRequest
 from dalston.resources.engine import EngineModel
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import (
+from dalston.resources.transcription_options import (
     Detect,
     Redaction,
     RedactionMode,

@@ -31,7 +31,7 @@ from dalston.resources.engine import Engine as EngineManifest
 from dalston.resources.meta import API_VERSION
 from dalston.resources.schema import structural_schema
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import Source
+from dalston.resources.transcription_options import Source
 
 FILES = ("README.md", "requirements.txt", "Dockerfile")
 

@@ -29,7 +29,7 @@ from dalston.fetch import FetchSettings
 from dalston.pipeline.results import Part, PrepareResult, StageResult, Track
 from dalston.pipeline.tasks import Manifest, StageSummary, TaskId, TaskRequest
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import Source, TranscriptionOptions
+from dalston.resources.transcription_options import Source, TranscriptionOptions
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from dalston.engine_sdk.errors import InputError, TaskCancelled
 from dalston.pipeline.results import RESULT_TYPES, Part, PrepareResult, StageResult, Track
 from dalston.pipeline.tasks import Manifest, TaskRequest
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import TranscriptionOptions
+from dalston.resources.transcription_options import TranscriptionOptions
 
 Result = TypeVar("Result", bound=StageResult)
 

@@ -24,7 +24,7 @@ from dalston.engine_sdk.local import (
 from dalston.engine_sdk.outcomes import exit_code_of
 from dalston.pipeline.results import RESULT_TYPES, PrepareResult, StageResult
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import SourceFormat, TranscriptionOptions
+from dalston.resources.transcription_options import SourceFormat, TranscriptionOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,8 @@ from dalston.pipeline.stages import ORDER
 from dalston.resources.engine import Engine, EngineModel
 from dalston.resources.reasons import JobReason
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import (
-    EngineChoice,
-    SpeakerMode,
-    Timestamps,
-    TranscriptionJobSpec,
-    TranscriptionOptions,
-)
+from dalston.resources.transcription_job import EngineChoice, TranscriptionJobSpec
+from dalston.resources.transcription_options import SpeakerMode, Timestamps, TranscriptionOptions
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import Source, TranscriptionOptions
+from dalston.resources.transcription_options import Source, TranscriptionOptions
 
 
 class TaskId(NamedTuple):

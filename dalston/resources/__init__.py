@@ -11,16 +11,15 @@ from dalston.resources.engine import (
 from dalston.resources.meta import API_VERSION, GROUP, VERSION, ObjectMeta, OwnerReference
 from dalston.resources.realtime_pool import RealtimePool, RealtimePoolSpec, RealtimePoolStatus
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import (
+from dalston.resources.transcription_job import TranscriptionJob, TranscriptionJobSpec
+from dalston.resources.transcription_options import TranscriptionOptions
+from dalston.resources.transcription_status import (
     JobPhase,
     PartState,
     PartStatus,
     StageState,
     StageStatus,
-    TranscriptionJob,
-    TranscriptionJobSpec,
     TranscriptionJobStatus,
-    TranscriptionOptions,
 )
 
 __all__ = [

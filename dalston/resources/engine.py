@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, JsonValue
 from dalston.resources.conditions import Condition
 from dalston.resources.meta import NAME_IS_TOKEN, KubeModel, ObjectMeta
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import ModelName, TaskKind
+from dalston.resources.transcription_job import ModelName
+from dalston.resources.transcription_options import TaskKind
 
 PRESERVE: dict[str, JsonValue] = {"x-kubernetes-preserve-unknown-fields": True}
 

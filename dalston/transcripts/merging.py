@@ -7,7 +7,7 @@ recording, run forwards and do not overlap within a track.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dalston.resources.transcription_job import SpeakerMode, Timestamps
+from dalston.resources.transcription_options import SpeakerMode, Timestamps
 from dalston.transcripts.entities import place_entities
 from dalston.transcripts.languages import LanguageVote, decide_language
 from dalston.transcripts.model import AudioEvent, Entity, Segment, Speaker, Transcript, Turn

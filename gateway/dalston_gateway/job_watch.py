@@ -11,7 +11,7 @@ from typing import Any
 from dalston.kube import Informer, KubeClient, WatchEvent, WatchEventType
 from dalston.kube.kinds import TRANSCRIPTION_JOBS
 from dalston.resources.meta import OWNER_KEY_LABEL
-from dalston.resources.transcription_job import FINISHED_PHASES
+from dalston.resources.transcription_status import FINISHED_PHASES
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,8 @@ from dalston.kube import (
 )
 from dalston.kube.kinds import TRANSCRIPTION_JOBS
 from dalston.resources.meta import MANAGED_BY_LABEL, MANAGER, RETRY_ANNOTATION
-from dalston.resources.transcription_job import (
-    JobPhase,
-    TranscriptionJob,
-    TranscriptionJobSpec,
-)
+from dalston.resources.transcription_job import TranscriptionJob, TranscriptionJobSpec
+from dalston.resources.transcription_status import JobPhase
 from dalston.transcripts import Transcript
 from dalston_gateway.caller import Caller
 from dalston_gateway.job_watch import Follower, JobWatch

@@ -2,7 +2,8 @@
 
 from dalston.resources.conditions import ConditionStatus, find_condition
 from dalston.resources.reasons import JobCondition, JobReason
-from dalston.resources.transcription_job import JobPhase, TranscriptionJob
+from dalston.resources.transcription_job import TranscriptionJob
+from dalston.resources.transcription_status import JobPhase
 from dalston_gateway.problems import Fault, GatewayProblem
 
 _REJECTIONS = {

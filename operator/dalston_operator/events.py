@@ -34,7 +34,13 @@ async def feed(
     """
     async with bus.events() as events:
         while True:
-            for delivery in await events.next():
+            try:
+                deliveries = await events.next()
+            except _EXPECTED as error:
+                logger.warning("no events: %r", error)
+                await asyncio.sleep(_PAUSE)
+                continue
+            for delivery in deliveries:
                 try:
                     await _deliver(bus, jobs, delivery, bring_back)
                 except _EXPECTED as error:

@@ -11,7 +11,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from dalston.resources.kinds import ENGINE, TRANSCRIPTION_JOB
 from dalston.resources.meta import GROUP, VERSION
-from dalston.resources.transcription_job import FINISHED_PHASES
+from dalston.resources.transcription_status import FINISHED_PHASES
 from dalston_operator.operator import Operator
 
 _PAGE = 500

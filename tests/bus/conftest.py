@@ -9,7 +9,7 @@ import pytest
 from dalston.bus import Bus, BusSettings
 from dalston.pipeline import TaskRequest
 from dalston.resources import Stage, TranscriptionOptions
-from dalston.resources.transcription_job import Source
+from dalston.resources.transcription_options import Source
 from tests.nats_server import NatsServer
 
 MakeRequest = Callable[..., TaskRequest]

@@ -10,7 +10,7 @@ from dalston_gateway.problems import Fault, GatewayProblem
 
 from dalston.kube import ApiUnavailable, KubeClient
 from dalston.resources import TranscriptionJobSpec
-from dalston.resources.transcription_job import Source
+from dalston.resources.transcription_options import Source
 from tests.deadlines import within
 from tests.gateway.stack import Stack
 

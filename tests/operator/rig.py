@@ -36,7 +36,7 @@ from dalston.pipeline import (
     TaskRequest,
 )
 from dalston.resources import GROUP, VERSION, JobPhase, Stage, StageStatus, TranscriptionJob
-from dalston.resources.transcription_job import FINISHED_PHASES
+from dalston.resources.transcription_status import FINISHED_PHASES
 from tests.deadlines import until
 from tests.nats_server import NatsServer
 from tests.resources.examples import URL

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dalston.resources.transcription_job import SpeakerMode, Timestamps
+from dalston.resources.transcription_options import SpeakerMode, Timestamps
 from dalston.transcripts import (
     Character,
     MergeInput,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dalston.resources.transcription_job import SpeakerMode
+from dalston.resources.transcription_options import SpeakerMode
 from dalston.transcripts import Entity, Segment, Transcript
 from dalston.transcripts.formats import FormatOptions, NoTimes, TranscriptFormat, render
 from dalston_gateway.elevenlabs.form import ChannelStyle, FormatRequest, Granularity

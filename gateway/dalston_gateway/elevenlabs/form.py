@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic.alias_generators import to_snake
 from pydantic_core import PydanticCustomError
 
-from dalston.resources.transcription_job import RedactionMode
+from dalston.resources.transcription_options import RedactionMode
 from dalston.transcripts.formats import FormatOptions
 from dalston_gateway.responses import InvalidFields
 

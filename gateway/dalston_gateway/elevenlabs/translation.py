@@ -3,9 +3,9 @@
 import orjson
 from pydantic import BaseModel, ConfigDict
 
-from dalston.resources.transcription_job import (
+from dalston.resources.transcription_job import EngineChoice, TranscriptionJob, TranscriptionJobSpec
+from dalston.resources.transcription_options import (
     Detect,
-    EngineChoice,
     Redaction,
     Refine,
     Source,
@@ -13,8 +13,6 @@ from dalston.resources.transcription_job import (
     SpeakerMode,
     Speakers,
     Timestamps,
-    TranscriptionJob,
-    TranscriptionJobSpec,
 )
 from dalston_gateway.elevenlabs.features import needs_times
 from dalston_gateway.elevenlabs.form import (

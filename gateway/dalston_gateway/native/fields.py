@@ -16,12 +16,14 @@ from dalston.resources.transcription_job import (
     EngineChoice,
     Execution,
     Priority,
+    TranscriptionJobSpec,
+    WebhookTarget,
+)
+from dalston.resources.transcription_options import (
     Source,
     SourceFormat,
     Speakers,
-    TranscriptionJobSpec,
     TranscriptionOptions,
-    WebhookTarget,
 )
 from dalston_gateway.languages import normalise
 from dalston_gateway.problems import Fault, GatewayProblem

@@ -9,15 +9,9 @@ from pydantic import BaseModel, Field
 from dalston.pipeline import Progress
 from dalston.pipeline.stages import WEIGHTS
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import (
-    JobPhase,
-    PartState,
-    Priority,
-    StageState,
-    StageStatus,
-    TranscriptionJob,
-    TranscriptionOptions,
-)
+from dalston.resources.transcription_job import Priority, TranscriptionJob
+from dalston.resources.transcription_options import TranscriptionOptions
+from dalston.resources.transcription_status import JobPhase, PartState, StageState, StageStatus
 from dalston.transcripts import Transcript
 
 

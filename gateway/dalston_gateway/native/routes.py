@@ -8,7 +8,8 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from dalston.resources.transcription_job import JobPhase, TranscriptionJob
+from dalston.resources.transcription_job import TranscriptionJob
+from dalston.resources.transcription_status import JobPhase
 from dalston.transcripts.formats import NoTimes, TranscriptFormat, render
 from dalston_gateway.auth import Reader, Transcriber
 from dalston_gateway.caller import Caller

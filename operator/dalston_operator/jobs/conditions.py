@@ -5,11 +5,11 @@ from datetime import datetime
 from dalston.pipeline.stages import WEIGHTS
 from dalston.resources.conditions import ConditionStatus, set_condition
 from dalston.resources.reasons import JobCondition, JobReason
-from dalston.resources.transcription_job import (
+from dalston.resources.transcription_job import TranscriptionJob
+from dalston.resources.transcription_status import (
     JobPhase,
     StageState,
     StageStatus,
-    TranscriptionJob,
     TranscriptionJobStatus,
 )
 

@@ -11,12 +11,8 @@ from dalston.kube.kinds import JOBS
 from dalston.pipeline.tasks import ErrorKind, EventType, TaskError, TaskEvent, TaskRequest
 from dalston.resources.engine import Engine
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import (
-    ExecutionMode,
-    PartState,
-    StageStatus,
-    TranscriptionJob,
-)
+from dalston.resources.transcription_job import ExecutionMode, TranscriptionJob
+from dalston.resources.transcription_status import PartState, StageStatus
 from dalston_operator.engines.render import WorkerEnvironment, dedicated_job, dedicated_name
 from dalston_operator.engines.workers import JobView
 from dalston_operator.jobs import requests

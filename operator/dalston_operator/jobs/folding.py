@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from dalston.pipeline.stages import FAN_OUT
 from dalston.pipeline.tasks import ErrorKind, EventType, StageSummary, TaskEvent
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import (
+from dalston.resources.transcription_status import (
     MAX_PARTS,
     FailureStatus,
     PartState,

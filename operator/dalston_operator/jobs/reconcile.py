@@ -16,14 +16,14 @@ from dalston.resources.engine import Engine
 from dalston.resources.meta import RETRY_ANNOTATION
 from dalston.resources.reasons import JobReason
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import (
+from dalston.resources.transcription_job import TranscriptionJob
+from dalston.resources.transcription_status import (
     FailureStatus,
     JobPhase,
     PartState,
     PartStatus,
     StageState,
     StageStatus,
-    TranscriptionJob,
     TranscriptionJobStatus,
 )
 from dalston_operator.jobs import requests

@@ -19,12 +19,8 @@ from dalston.pipeline.tasks import (
     TaskEvent,
     TaskId,
 )
-from dalston.resources.transcription_job import (
-    PartState,
-    PartStatus,
-    StageStatus,
-    TranscriptionJob,
-)
+from dalston.resources.transcription_job import TranscriptionJob
+from dalston.resources.transcription_status import PartState, PartStatus, StageStatus
 from dalston_operator import metrics
 from dalston_operator.jobs import requests
 

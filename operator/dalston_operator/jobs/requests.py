@@ -7,16 +7,14 @@ from dalston.bus import subjects
 from dalston.pipeline.stages import FAN_OUT, ORDER
 from dalston.pipeline.tasks import TaskId, TaskRequest
 from dalston.resources.stages import Stage
-from dalston.resources.transcription_job import (
-    ExecutionMode,
+from dalston.resources.transcription_job import ExecutionMode, Priority, TranscriptionJob
+from dalston.resources.transcription_options import TranscriptionOptions
+from dalston.resources.transcription_status import (
     PartState,
     PartStatus,
-    Priority,
     StageState,
     StageStatus,
-    TranscriptionJob,
     TranscriptionJobStatus,
-    TranscriptionOptions,
 )
 
 _OPTIONS = frozenset(TranscriptionOptions.model_fields)

@@ -24,7 +24,8 @@ from dalston.kube import (
     WatchEventType,
 )
 from dalston.kube.kinds import TRANSCRIPTION_JOBS
-from dalston.resources.transcription_job import FINISHED_PHASES, ExecutionMode, JobPhase, Priority
+from dalston.resources.transcription_job import ExecutionMode, Priority
+from dalston.resources.transcription_status import FINISHED_PHASES, JobPhase
 from dalston_operator import metrics
 from dalston_operator.jobs.reconcile import retry_token
 from dalston_operator.settings import OperatorSettings

@@ -6,7 +6,7 @@ from dalston_gateway.elevenlabs.answers import answer
 from dalston_gateway.elevenlabs.form import ChannelStyle, FormatRequest, Granularity
 from dalston_gateway.elevenlabs.translation import AnswerOptions
 
-from dalston.resources.transcription_job import SpeakerMode
+from dalston.resources.transcription_options import SpeakerMode
 from dalston.transcripts import Entity, Segment, Transcript, Word
 
 SAID = Segment(

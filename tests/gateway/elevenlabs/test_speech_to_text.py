@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from dalston.resources.transcription_job import JobPhase
+from dalston.resources.transcription_status import JobPhase
 from tests.deadlines import until, within
 from tests.gateway.stack import Stack
 

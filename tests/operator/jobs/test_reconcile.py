@@ -8,7 +8,7 @@ import pytest
 from dalston.pipeline import ErrorKind, StageSummary
 from dalston.resources import JobPhase, PartState, Stage, StageState
 from dalston.resources.conditions import ConditionStatus, find_condition
-from dalston.resources.transcription_job import MAX_PARTS
+from dalston.resources.transcription_status import MAX_PARTS
 from tests.operator.jobs.simulation import Simulation, dead, failed, started, succeeded
 from tests.resources import examples
 
