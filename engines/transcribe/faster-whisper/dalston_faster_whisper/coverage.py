@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dalston_faster_whisper.request import Span, Word
 from dalston_faster_whisper.windows import Window
 
-MIN_MISSED_SECONDS = 1.2
+MIN_MISSED_SECONDS = 0.6
 """So much speech without a word was left out."""
 
 LONGEST_WORD_SECONDS = 1.2

@@ -188,7 +188,7 @@ class Transcriber:
         self, run: Run, window: Window, text: Decoded, words: list[Word], reason: Alarm
     ) -> tuple[Decoded, list[Word]]:
         run.check()
-        run.retried[reason] += 1
+        run.retried[reason.value] += 1
         logger.debug("window at %.2f s is decoded again: %s", window.start, reason)
         memory = self._encoder.encode([run.audio(window)], full=True)
         again = run.decoder.decode_patiently(memory)
