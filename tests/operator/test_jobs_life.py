@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from dalston.artifacts import StoreUnavailable, keys
+from dalston.artifacts import ArtifactNotFound, StoreUnavailable, keys
 from dalston.bus import TaskDelivery, subjects
 from dalston.kube.kinds import TRANSCRIPTION_JOBS
 from dalston.pipeline import ErrorKind, EventType, TaskError
@@ -118,6 +118,24 @@ async def test_lost_task_is_published_again(rig: Rig) -> None:
     workers = rig.work_everything()
     await rig.ends("recording")
     assert len(workers[Stage.PREPARE].done) == 1
+
+
+async def test_job_that_waits_long_is_looked_after_less_and_less_often(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    async def get(key: str) -> bytes:
+        nonlocal looks
+        looks += 1
+        raise ArtifactNotFound(key)
+
+    await rig.start_operator(recheck_interval=0.1)
+    monkeypatch.setattr(rig.store, "get", get)  # one read for each look
+    uid = await rig.create_job("recording")
+    await rig.published(uid)
+    await asyncio.sleep(1.0)
+    assert 2 <= looks <= 4  # after 0.1, 0.3, 0.7 seconds, then every 0.8
 
 
 async def test_task_whose_lane_was_changed_is_not_done_twice(rig: Rig) -> None:

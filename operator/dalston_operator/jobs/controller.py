@@ -33,6 +33,12 @@ logger = logging.getLogger(__name__)
 Key = tuple[str, str]
 _FIRST_SHARE = 0.15
 _EXPECTED = (ApiError, ApiUnavailable, BusUnavailable, QueueFull, StoreUnavailable)
+_CHECKED_AT_ONCE, _CHECK_PAUSE = 50, 0.25
+"""Jobs looked after in one go, and the seconds in between: news is not to wait behind them."""
+
+_QUIET_DOUBLINGS = 3
+"""How often the pause doubles for a job without news, which most likely waits for a worker."""
+
 _REMEMBERED = 10_000
 """Jobs that ended last: many more than a watch can be late with news of."""
 
@@ -72,6 +78,7 @@ class Tracked:
     unacked: list[EventDelivery] = field(default_factory=list)
     last_check: float = float("-inf")
     suspect_at: float = float("inf")
+    quiet_checks: int = -1  # the first one is of a job that has just been met
     stopped: bool = False
 
 
@@ -159,6 +166,7 @@ class JobController:
         if event not in known.arrived:
             known.arrived.append(event)
         known.last_check = asyncio.get_running_loop().time()
+        known.quiet_checks = 0
         if delivery is not None:
             known.unacked.append(delivery)
         metrics.EVENTS_FOLDED.labels(event.type).inc()
@@ -299,9 +307,11 @@ class JobController:
         """Look after tasks without news: their event, or they themselves, may be lost."""
         while True:
             await asyncio.sleep(self._settings.recheck_interval / 4)
-            for key, known in self.tracked.items():
-                if self._is_stale(known):
+            stale = [key for key, known in self.tracked.items() if self._is_stale(known)]
+            for start in range(0, len(stale), _CHECKED_AT_ONCE):
+                for key in stale[start : start + _CHECKED_AT_ONCE]:
                     self.queue.add(key)
+                await asyncio.sleep(_CHECK_PAUSE)
 
     def suspect(self, uid: str, *, after: float) -> None:
         """Look after a job's tasks in that many seconds, whatever news comes before."""
@@ -312,7 +322,8 @@ class JobController:
 
     def _is_stale(self, known: Tracked) -> bool:
         now = asyncio.get_running_loop().time()
-        return now >= min(known.last_check + self._settings.recheck_interval, known.suspect_at)
+        pause = self._settings.recheck_interval * 2.0 ** min(known.quiet_checks, _QUIET_DOUBLINGS)
+        return now >= min(known.last_check + pause, known.suspect_at)
 
     async def _check(self, known: Tracked) -> bool:
         """Find out what became of the tasks in flight; tells whether there was news."""
@@ -323,6 +334,7 @@ class JobController:
                 found.append(event)
         known.last_check = asyncio.get_running_loop().time()
         known.suspect_at = float("inf")
+        known.quiet_checks += 1
         for event in found:
             if self.tracks(event.job):
                 self.deliver(event)
