@@ -188,6 +188,13 @@ def test_sequential_mode_finds_the_same_words(
     assert plain(text_of(transcribe(engine, tmp_path, address))) == plain(jfk.text)
 
 
+def test_seed_is_said_to_have_no_effect(
+    engine: Engine, tmp_path: Path, address: np.ndarray
+) -> None:
+    found = transcribe(engine, tmp_path, address, seed=7)
+    assert any("seed" in warning for warning in found.warnings)
+
+
 def test_cancelled_task_stops(engine: Engine, tmp_path: Path, address: np.ndarray) -> None:
     task = task_for(tmp_path, np.tile(address, 12))
     task._on_progress = lambda done, total: task.cancelled.set()

@@ -23,6 +23,7 @@ from dalston.engine_sdk import (
     TaskKind,
     Timestamps,
     TranscribeResult,
+    TranscriptionOptions,
     Word,
     read_wav,
 )
@@ -34,6 +35,8 @@ _LEAST_PROBABILITY = 1e-10
 
 _MOST_PARALLEL = 4
 """Batches decoded side by side; with more processor threads than this, each batch gets several."""
+
+_NO_SEED = "seed has no effect: the engine faster-whisper cannot repeat its sampling"
 
 _WORD_TIMES = (Timestamps.WORD, Timestamps.CHARACTER)
 
@@ -100,7 +103,7 @@ class FasterWhisper(Engine):
             )
         if found.retried:
             logger.info("decoded again: %s", found.retried)
-        return _result(found, with_words=task.options.timestamps in _WORD_TIMES)
+        return _result(found, task.options)
 
     def _model(self, name: str | None) -> Loaded:
         resolved = self.context.models.resolve(name)
@@ -148,8 +151,10 @@ class FasterWhisper(Engine):
         )
 
 
-def _result(found: Transcription, *, with_words: bool) -> TranscribeResult:
+def _result(found: Transcription, options: TranscriptionOptions) -> TranscribeResult:
+    with_words = options.timestamps in _WORD_TIMES
     return TranscribeResult(
+        warnings=(_NO_SEED,) if options.seed is not None else (),
         language=found.language,
         language_probability=found.language_probability,
         segments=tuple(
