@@ -4,7 +4,8 @@ Handlers are low-level ones that only hand objects over; kopf keeps no state and
 """
 
 import logging
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import kopf
 from kubernetes.aio.client.configuration import Configuration
@@ -38,12 +39,30 @@ def registry(operator: Operator, configuration: Configuration) -> kopf.OperatorR
     return handlers
 
 
+class NoDiff(kopf.DiffBaseStorage):
+    """Remembers no earlier state: reconcilers need no diff, and building one costs with every event."""
+
+    def build(
+        self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None
+    ) -> kopf.BodyEssence:
+        """Give nothing to compare."""
+        return cast(kopf.BodyEssence, {})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        """Give nothing to compare with."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Write nothing."""
+
+
 def settings() -> kopf.OperatorSettings:
     """Give kopf's settings: no Events of its own, no peering, finished jobs not watched."""
     given = kopf.OperatorSettings()
     given.posting.enabled = False
     given.peering.standalone = True
     given.scanning.disabled = True
+    given.persistence.diffbase_storage = NoDiff()
     given.execution.max_workers = 2
     given.watching.server_timeout = 300
     given.watching.connect_timeout = 5

@@ -39,7 +39,7 @@ class OperatorSettings(BaseSettings):
 
     status_interval: float = Field(default=1.0, ge=0)
     """Seconds between the first two status writes of an unfinished job, so that quick stages share
-    one; the pauses grow to nine times that while news keeps coming."""
+    one; the pauses grow to 25 times that while news keeps coming."""
 
     recheck_interval: float = Field(default=30.0, gt=0)
     """Seconds after which a task without news is looked for in the store and the queue."""

@@ -47,7 +47,7 @@ class Pace:
     """When the next status write of an unfinished job is due, in loop time.
 
     The first waits a moment, since quick jobs end before it is worth a write. While news keeps
-    coming, each further one waits three times as long; after a quiet while the next is due at once.
+    coming, each further one waits five times as long; after a quiet while the next is due at once.
     """
 
     def __init__(self, now: float, interval: float) -> None:
@@ -60,7 +60,7 @@ class Pace:
         if now - self.due > self._pause:
             self._pause = self._interval
         self.due = now + self._pause
-        self._pause = min(self._pause * 3, self._interval * 9)
+        self._pause = min(self._pause * 5, self._interval * 25)
 
 
 @dataclass
@@ -116,6 +116,8 @@ class JobController:
         A watch may show a job as it was before it ended here, so only a `fresh` read brings one
         that has ended back.
         """
+        if self._knows(item["metadata"]):
+            return
         job = TranscriptionJob.model_validate(item)
         uid = job.metadata.uid
         if uid in self._ended:
@@ -125,8 +127,6 @@ class JobController:
         key = (job.metadata.namespace, job.metadata.name)
         known = self.tracked.get(key)
         if known is not None and known.job.metadata.uid == uid:
-            if known.job.metadata.generation == job.metadata.generation:
-                return
             known.job = job.model_copy(update={"status": known.job.status})
         else:
             if known is not None:
@@ -139,6 +139,13 @@ class JobController:
             self._by_uid[uid] = key
             metrics.JOBS_TRACKED.set(len(self.tracked))
         self.queue.add(key)
+
+    def _knows(self, metadata: JSON) -> bool:
+        """Tell whether the job is in memory with that spec: its status is this controller's own."""
+        key = self._by_uid.get(metadata["uid"])
+        return key is not None and self.tracked[key].job.metadata.generation == metadata.get(
+            "generation"
+        )
 
     def forget(self, namespace: str, name: str, uid: str) -> None:
         """Drop a job that is finished or gone; another one of that name stays."""
@@ -245,13 +252,13 @@ class JobController:
 
     async def _write(self, key: Key, known: Tracked, decision: Decision, unacked: int) -> None:
         """Write the status if it is due; finished jobs at once, others not too often."""
-        wire = decision.status.to_wire()
-        patch = merge_patch(known.written, wire)
         finished = decision.status.phase is not None and decision.status.phase.finished
         now = asyncio.get_running_loop().time()
-        if patch and not finished and now < known.pace.due:
+        if not finished and now < known.pace.due:
             self.queue.add_after(key, known.pace.due - now)
             return
+        wire = decision.status.to_wire()
+        patch = merge_patch(known.written, wire)
         if patch:
             try:
                 body = {"metadata": {"uid": known.job.metadata.uid}, "status": patch}
