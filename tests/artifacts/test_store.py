@@ -104,7 +104,7 @@ async def test_folder_is_listed_and_removed(store: ArtifactStore, tmp_path: Path
 
 
 FILL = """
-import asyncio, sys
+import asyncio, os, sys
 from dalston.artifacts import ArtifactSettings, ArtifactStore, StoreFull
 
 async def main():
@@ -122,6 +122,7 @@ async def main():
     await store.put("a/d", b"small")
 
 asyncio.run(main())
+os._exit(0)  # the store's native threads now and then abort while the interpreter is torn down
 """
 
 
